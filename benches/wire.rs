@@ -81,9 +81,10 @@ fn parsing(criterion: &mut Criterion) {
             bencher.iter(|| parse(black_box(frame), black_box(&policy)))
         });
         let (mut header, filter) = (RxHeader::<FlowKey4>::default(), FrameFilter::new(&policy));
-        if header.parse(frame, &filter) {
+        let link = ethernet::UntaggedWords::of(frame).expect("a whole header");
+        if header.parse(frame, &filter, &link).is_some() {
             group.bench_function(format!("{name} ({}), as usual", frame.len()), |bencher| {
-                bencher.iter(|| black_box(&mut header).parse(black_box(frame), black_box(&filter)))
+                bencher.iter(|| black_box(&mut header).parse(black_box(frame), black_box(&filter), &link))
             });
         }
     }

@@ -3,6 +3,7 @@
 use std::hint::black_box;
 
 use handfast_stack::wire::checksum::Checksum;
+use handfast_stack::wire::ethernet::UntaggedWords;
 use handfast_stack::wire::{
     Flags, FlowKey, FlowKey4, FlowKey6, FrameFilter, LinkHeader, PacketKey, ParseConfig, RxHeader, Seq,
     TcpOptions, Timestamps, TupleSecret, TxSegment, ethernet, parse, write_segment,
@@ -68,9 +69,10 @@ fn policy() -> ParseConfig {
 
 fn parsing(emit: &TxSegment) -> u64 {
     let (frame, filter) = (frame(emit), FrameFilter::new(&policy()));
+    let link = UntaggedWords::of(&frame).expect("a whole header");
     let mut header = RxHeader::<FlowKey4>::default();
-    assert!(header.parse(&frame, &filter), "a segment that nearly all are");
-    times(|| black_box(&mut header).parse(black_box(&frame), black_box(&filter)))
+    assert!(header.parse(&frame, &filter, &link).is_some(), "a segment that nearly all are");
+    times(|| black_box(&mut header).parse(black_box(&frame), black_box(&filter), &link))
 }
 
 /// The way that everything but the common segment takes.

@@ -2,7 +2,7 @@
 //! and the effects of an event.
 
 use super::core::Core;
-use super::link_cache::LinkEntry;
+use super::link_cache::{BatchLink, LinkEntry, OTHER_LINK};
 use super::port::{BATCH, Port};
 use crate::observe::{Closed, DropReason};
 use crate::table::Slot;
@@ -19,6 +19,8 @@ pub(super) struct Batch<K: FlowKey, F> {
     len: usize,
     /// By record: its 4-tuple, then the keyed function's value for it.
     blocks: Box<[K::Blocks]>,
+    /// The link header that most of its frames have.
+    pub link: BatchLink,
     /// By record: its frame.
     pub frames: Vec<F>,
     /// Connections with a segment to send once the whole batch has been processed (MUST-58, MUST-59).
@@ -89,6 +91,8 @@ pub(super) struct RxRecord<K> {
     /// The slot that most likely holds its connection. [`NO_SLOT`] without one, and for a SYN, which is not
     /// looked up before its turn.
     pub candidate: Slot,
+    /// The link cache's entry of the frame's link header, if that is the batch's; or [`OTHER_LINK`].
+    pub link: u16,
 }
 
 const _: () = assert!(size_of::<RxRecord<FlowKey4>>() == 64 && size_of::<RxRecord<FlowKey6>>() == 128);
@@ -141,13 +145,18 @@ impl<K> RxSegment<K> {
 
 impl<K: PacketKey> RxRecord<K> {
     fn of(segment: &Segment<K>) -> RxRecord<K> {
-        RxRecord { header: RxHeader::of(segment), prf: TuplePrf::default(), candidate: NO_SLOT }
+        RxRecord {
+            header: RxHeader::of(segment),
+            prf: TuplePrf::default(),
+            candidate: NO_SLOT,
+            link: OTHER_LINK,
+        }
     }
 
     /// The segment as the general path reads it.
     #[inline]
     pub(super) fn segment(&self) -> RxSegment<K> {
-        let &RxRecord { ref header, prf, candidate } = self;
+        let &RxRecord { ref header, prf, candidate, .. } = self;
         RxSegment { segment: header.segment(), prf, candidate }
     }
 
@@ -169,11 +178,11 @@ impl<K: PacketKey, F> Batch<K, F> {
         filter: &FrameFilter,
     ) -> usize {
         let Some(records) = self.records.get_mut(self.len..) else { return 0 };
+        let BatchLink { received, index } = self.link;
         let mut usual = 0;
         for (record, frame) in records.iter_mut().zip(frames.iter()) {
-            if !record.header.parse(port.bytes(frame), filter) {
-                break;
-            }
+            let Some(expected) = record.header.parse(port.bytes(frame), filter, &received) else { break };
+            record.link = if expected { index } else { OTHER_LINK };
             usual += 1;
         }
         self.len += usual;
@@ -247,12 +256,14 @@ impl<K: PacketKey, F> Batch<K, F> {
                 RxRecord {
                     header: RxHeader::default(),
                     prf: TuplePrf::default(),
-                    candidate: NO_SLOT
+                    candidate: NO_SLOT,
+                    link: OTHER_LINK,
                 };
                 2 * BATCH
             ]
             .into(),
             len: 0,
+            link: BatchLink::NONE,
             blocks: vec![K::default().to_blocks(); 2 * BATCH].into(),
             frames: Vec::with_capacity(2 * BATCH),
             replies: Replies::new(),

@@ -9,11 +9,13 @@ use std::hash::{BuildHasher, RandomState};
 
 use zerocopy::FromZeros;
 
-use crate::wire::ethernet::UntaggedWords;
-use crate::wire::{LinkHeader, Mac};
+use crate::wire::ethernet::{self, UntaggedWords};
+use crate::wire::{FrameFilter, LinkHeader, Mac};
 
 /// No link header is known: nothing was set, or there was no memory for lines at start.
 pub(super) const NO_NEXT_HOP: u16 = u16::MAX;
+/// The link header of a frame is not that of its batch.
+pub(super) const OTHER_LINK: u16 = NO_NEXT_HOP - 2;
 /// The link header is in the connection's own line.
 const OWN_LINE: u16 = NO_NEXT_HOP - 1;
 /// Entries of the table: neighbours on all links of one core.
@@ -51,13 +53,25 @@ impl SharedEntry {
     }
 }
 
-/// See [`LinkCache::last_of`].
-pub(super) struct LastEntry<'a> {
+/// The untagged link header that most frames of a batch have, and its entry.
+#[derive(Clone, Copy)]
+pub(super) struct BatchLink {
+    pub received: UntaggedWords,
+    pub index: u16,
+}
+
+impl BatchLink {
+    /// No frame has it.
+    pub(super) const NONE: BatchLink = BatchLink { received: UntaggedWords::NONE, index: OTHER_LINK };
+}
+
+/// See [`LinkCache::held`].
+pub(super) struct HeldEntry<'a> {
     index: u16,
     shared: &'a mut SharedEntry,
 }
 
-impl LastEntry<'_> {
+impl HeldEntry<'_> {
     /// Writes the link header of the reply over the frame's, and counts one connection more. Returns the
     /// entry's index.
     #[inline(always)]
@@ -74,8 +88,9 @@ pub(super) struct LinkCache {
     /// allocates now and then.
     chains: Box<[u16]>,
     hasher: RandomState,
-    /// The entry found or added last: most SYNs come from the same neighbour as the last one.
-    last: u16,
+    /// By address family: the entry found or added last. Most frames come from the same neighbour as the last
+    /// one.
+    last: [u16; 2],
     /// The next entry to look at for one without connections.
     next_scan: usize,
     /// By connection. Memory follows use.
@@ -90,7 +105,7 @@ impl LinkCache {
             shared: Vec::with_capacity(ENTRIES),
             chains: vec![NONE; CHAINS].into(),
             hasher: RandomState::new(),
-            last: 0,
+            last: [0; 2],
             next_scan: 0,
             lines: Vec::new(),
             macs: Vec::new(),
@@ -128,7 +143,7 @@ impl LinkCache {
     /// a slot.
     #[inline]
     pub(super) fn intern(&mut self, frame: &[u8], link_len: u8, port: u8) -> u16 {
-        let last = self.last;
+        let last = self.last[usize::from(ethernet::is_ipv6(frame, link_len))];
         match self.shared.get_mut(usize::from(last)) {
             Some(shared) if shared.entry.port == port && shared.entry.link.is_reply_to(frame, link_len) => {
                 shared.connections += 1;
@@ -146,12 +161,23 @@ impl LinkCache {
         }
     }
 
-    /// The entry of the link header back to a frame's sender, if it is the one that was used last and has no
-    /// VLAN tag.
+    /// The entry that was used last, for a batch of frames: it is held until [`LinkCache::release`] follows, so it
+    /// cannot be replaced meanwhile.
+    pub(super) fn hold_last(&mut self, ipv6: bool, port: u8, filter: &FrameFilter) -> BatchLink {
+        let index = self.last[usize::from(ipv6)];
+        match self.shared.get_mut(usize::from(index)) {
+            Some(shared) if shared.entry.port == port && filter.accepts(&shared.received) => {
+                shared.connections += 1;
+                BatchLink { received: shared.received, index }
+            }
+            _ => BatchLink::NONE,
+        }
+    }
+
+    /// The entry of a frame's [`BatchLink`]; `None`: the frame has another link header.
     #[inline(always)]
-    pub(super) fn last_of(&mut self, frame: &[u8], port: u8) -> Option<LastEntry<'_>> {
-        let shared = self.shared.get_mut(usize::from(self.last))?;
-        shared.is_reply_to_untagged(frame, port).then_some(LastEntry { index: self.last, shared })
+    pub(super) fn held(&mut self, index: u16) -> Option<HeldEntry<'_>> {
+        self.shared.get_mut(usize::from(index)).map(|shared| HeldEntry { index, shared })
     }
 
     /// As [`LinkCache::intern`], for a link header that is known otherwise.
@@ -160,7 +186,7 @@ impl LinkCache {
         let Some(link) = self.find(chain, &entry).or_else(|| self.add(chain, entry)) else {
             return OWN_LINE;
         };
-        self.last = link;
+        self.last[usize::from(entry.link.is_ipv6())] = link;
         self.acquire(link);
         link
     }

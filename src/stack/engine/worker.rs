@@ -129,6 +129,7 @@ impl<P: Port> Worker<P> {
             if self.rx_frames[port_index].is_empty() {
                 return taken;
             }
+            self.hold_links(port_index);
             self.parse(port_index);
             self.hash();
             self.watch.lap(Stage::Parse);
@@ -137,6 +138,7 @@ impl<P: Port> Worker<P> {
             self.process(port_index);
             self.watch.lap(Stage::Tcp);
             self.transmit_replies(port_index);
+            self.release_links();
             self.watch.lap(Stage::Replies);
             if received == 0 || taken == BATCH {
                 return taken;
@@ -210,6 +212,18 @@ impl<P: Port> Worker<P> {
 
     fn receive(&mut self, port_index: usize, limit: usize) -> usize {
         self.ports.own[port_index].receive(&mut self.rx_frames[port_index], limit)
+    }
+
+    /// The frames of a batch are compared with the link header used last.
+    fn hold_links(&mut self, port_index: usize) {
+        let (port, filter) = (port_index as u8, &self.devices[port_index].filter);
+        self.batch4.link = self.core.link_cache.hold_last(false, port, filter);
+        self.batch6.link = self.core.link_cache.hold_last(true, port, filter);
+    }
+
+    fn release_links(&mut self) {
+        self.core.link_cache.release(self.batch4.link.index);
+        self.core.link_cache.release(self.batch6.link.index);
     }
 
     fn hash(&mut self) {

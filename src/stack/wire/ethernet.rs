@@ -136,11 +136,26 @@ impl AddressWords {
     }
 }
 
+/// Whether the EtherType at the end of a link header of `link_len` bytes is that of IPv6.
+#[inline]
+pub fn is_ipv6(frame: &[u8], link_len: u8) -> bool {
+    ethertype_before(frame, usize::from(link_len)) == Some(IPV6)
+}
+
 /// A link header without VLAN tags in two overlapping words: to compare and to write it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct UntaggedWords([u64; 2]);
 
 impl UntaggedWords {
+    /// Those of no frame that is processed: EtherType 0.
+    pub const NONE: UntaggedWords = UntaggedWords([0; 2]);
+
+    /// The destination's address and the first two bytes of the source's.
+    #[inline(always)]
+    pub(super) fn first(&self) -> u64 {
+        self.0[0]
+    }
+
     /// The words of a frame's link header; `None` if the frame is too short.
     #[inline(always)]
     pub fn of(frame: &[u8]) -> Option<UntaggedWords> {
@@ -205,6 +220,11 @@ impl LinkHeader {
         untagged && (tags.is_empty() || frame.get(tags.clone()) == self.bytes.get(tags))
     }
 
+    /// Whether it is in front of IPv6 packets.
+    pub fn is_ipv6(&self) -> bool {
+        is_ipv6(&self.bytes, self.len)
+    }
+
     /// The words of this header, and those of the frames that it replies to. Zeros if it has VLAN tags: no
     /// frame's.
     pub fn untagged_words(&self) -> (UntaggedWords, UntaggedWords) {
@@ -212,7 +232,7 @@ impl LinkHeader {
         swap_addresses(&mut received);
         let untagged = usize::from(self.len) == HEADER_LEN;
         let words =
-            |bytes: &[u8]| UntaggedWords::of(bytes).filter(|_| untagged).unwrap_or(UntaggedWords([0; 2]));
+            |bytes: &[u8]| UntaggedWords::of(bytes).filter(|_| untagged).unwrap_or(UntaggedWords::NONE);
         (words(&self.bytes), words(&received))
     }
 

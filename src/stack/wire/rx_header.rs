@@ -6,6 +6,7 @@
 use super::{
     Flags, FlowKey4, FlowKey6, Segment, SegmentInfo, Seq, TcpOptions, Timestamps,
     checksum::Checksum,
+    ethernet::UntaggedWords,
     ipv4, tcp,
     usual::{FrameFilter, LINK_LEN, UsualPacket, add, half, halves, is_intact, word},
 };
@@ -79,14 +80,14 @@ pub struct RxHeader<K> {
 const _: () = assert!(size_of::<RxHeader<FlowKey4>>() == 40 && size_of::<RxHeader<FlowKey6>>() == 64);
 
 impl<K: UsualPacket> RxHeader<K> {
-    /// Reads a usual frame. Returns false for any other frame; `self` has no meaning then.
+    /// Reads a usual frame; `link` is the link header that it is expected to have. Returns whether it has that;
+    /// `None`: it is not a usual frame, and the values in `self` are undefined.
     #[inline(always)]
-    #[must_use]
-    pub fn parse(&mut self, frame: &[u8], filter: &FrameFilter) -> bool {
+    pub fn parse(&mut self, frame: &[u8], filter: &FrameFilter, link: &UntaggedWords) -> Option<bool> {
         let tcp_at = LINK_LEN + K::HEADER_LEN;
-        let Some(network) = K::read(frame, filter) else { return false };
-        let Some(head) = frame.get(tcp_at..tcp_at + tcp::HEADER_LEN) else { return false };
-        let Some(rest) = frame.get(tcp_at + tcp::HEADER_LEN..network.end) else { return false };
+        let network = K::read(frame, filter, link)?;
+        let Some(head) = frame.get(tcp_at..tcp_at + tcp::HEADER_LEN) else { return None };
+        let Some(rest) = frame.get(tcp_at + tcp::HEADER_LEN..network.end) else { return None };
         let (ports_seq, ack_to_window) = (word(head, 0), word(head, 8));
         // From the highest bits: the acknowledgment number, data offset, control bits, window.
         let numbers = u64::from_be(ack_to_window);
@@ -94,14 +95,14 @@ impl<K: UsualPacket> RxHeader<K> {
         self.window = numbers as u16;
         self.ack = Seq((numbers >> 32) as u32);
         let words = (numbers >> 28) as u32 & 0xf;
-        let Some((options, payload)) = self.read_options(words, rest) else { return false };
+        let Some((options, payload)) = self.read_options(words, rest) else { return None };
         let pseudo = (u32::from(ipv4::TCP) + (network.end - tcp_at) as u32).to_be();
         // Three sums of 32-bit words: their sum fits 64 bits.
         let short = u64::from(half(head, 16)) + u64::from(pseudo) + options;
         let sum = add(add(add(network.sum, short), ports_seq), ack_to_window);
         let sum = if payload.is_empty() { sum } else { add(sum, sum_of(payload)) };
         if !is_intact(sum) {
-            return false;
+            return None;
         }
         let ports_seq = u64::from_be(ports_seq);
         self.key = K::with_ports(&network.addresses, both_ports((ports_seq >> 32) as u32));
@@ -109,7 +110,7 @@ impl<K: UsualPacket> RxHeader<K> {
         self.payload_len = payload.len() as u16;
         self.payload_at = (network.end - payload.len()) as u16;
         self.link_len = LINK_LEN as u8;
-        true
+        Some(network.expected_link)
     }
 }
 

@@ -6,7 +6,8 @@
 
 use ipnet::Ipv4Net;
 
-use super::{FlowKey, FlowKey4, FlowKey6, ParseConfig, ethernet, ipv4, ipv6, tcp};
+use super::ethernet::{self, UntaggedWords};
+use super::{FlowKey, FlowKey4, FlowKey6, ParseConfig, ipv4, ipv6, tcp};
 
 /// The checks of an interface's frames, prepared from its [`ParseConfig`].
 #[derive(Clone, Debug)]
@@ -48,6 +49,17 @@ impl FrameFilter {
         [remote, local].into_iter().any(|address| ipv4::is_broadcast(address, &self.subnets))
     }
 
+    /// Whether the link header is one to this interface and not from a group, with this EtherType.
+    #[inline(never)]
+    fn is_to_us(&self, frame: &[u8], ethertype: u16) -> bool {
+        self.difference(word(frame, 0)) == 0 && frame.get(12..14) == Some(&ethertype.to_be_bytes())
+    }
+
+    /// Whether frames with this link header are to this interface and not from a group.
+    pub fn accepts(&self, link: &UntaggedWords) -> bool {
+        self.difference(link.first()) == 0
+    }
+
     /// Zero if the frame is to the interface's address, if that is known, and neither to nor from a group.
     #[inline(always)]
     fn difference(&self, macs: u64) -> u64 {
@@ -62,6 +74,8 @@ pub struct UsualNetwork<A> {
     pub(super) sum: u64,
     /// Where the packet ends in the frame, bytes.
     pub(super) end: usize,
+    /// The link header is the expected one.
+    pub(super) expected_link: bool,
 }
 
 /// The network layer of usual frames.
@@ -73,7 +87,11 @@ pub trait UsualPacket: FlowKey {
 
     /// Checks link and network header, the IPv4 header's checksum included. `None`: the frame is not a usual
     /// one. The end of the packet is not checked against that of the frame.
-    fn read(frame: &[u8], filter: &FrameFilter) -> Option<UsualNetwork<Self::Addresses>>;
+    fn read(
+        frame: &[u8],
+        filter: &FrameFilter,
+        link: &UntaggedWords,
+    ) -> Option<UsualNetwork<Self::Addresses>>;
 
     /// The key of these addresses and of both ports: remote, local; host order.
     fn with_ports(addresses: &Self::Addresses, ports: [u16; 2]) -> Self;
@@ -119,7 +137,7 @@ impl UsualPacket for FlowKey4 {
     type Addresses = u64;
 
     #[inline(always)]
-    fn read(frame: &[u8], filter: &FrameFilter) -> Option<UsualNetwork<u64>> {
+    fn read(frame: &[u8], filter: &FrameFilter, link: &UntaggedWords) -> Option<UsualNetwork<u64>> {
         /// Version 4 and five words of header; not a fragment.
         const MASK: u64 = u64::from_ne_bytes([0xff, 0, 0, 0, 0, 0, 0x3f, 0xff]);
         const WANTED: u64 = u64::from_ne_bytes([0x45, 0, 0, 0, 0, 0, 0, 0]);
@@ -127,8 +145,9 @@ impl UsualPacket for FlowKey4 {
         let (start, middle, addresses) = (word(head, 14), half(head, 22), word(head, 26));
         let protocol =
             middle & u32::from_ne_bytes([0, 0xff, 0, 0]) ^ u32::from_ne_bytes([0, ipv4::TCP, 0, 0]);
-        let differing = (start & MASK) ^ WANTED | u64::from(protocol) | filter.difference(word(head, 0));
-        if differing != 0 || head[12..14] != ethernet::IPV4.to_be_bytes() {
+        let expected_link = UntaggedWords::of(head) == Some(*link);
+        let differing = (start & MASK) ^ WANTED | u64::from(protocol);
+        if differing != 0 || !expected_link && !filter.is_to_us(head, ethernet::IPV4) {
             return None;
         }
         let intact = is_intact(add(add(addresses, start), u64::from(middle)));
@@ -136,7 +155,7 @@ impl UsualPacket for FlowKey4 {
             return None;
         }
         let end = LINK_LEN + usize::from(u16::from_be_bytes([head[16], head[17]]));
-        Some(UsualNetwork { addresses, sum: addresses, end })
+        Some(UsualNetwork { addresses, sum: addresses, end, expected_link })
     }
 
     #[inline(always)]
@@ -165,13 +184,14 @@ impl UsualPacket for FlowKey6 {
     type Addresses = [[u64; 2]; 2];
 
     #[inline(always)]
-    fn read(frame: &[u8], filter: &FrameFilter) -> Option<UsualNetwork<[[u64; 2]; 2]>> {
+    fn read(frame: &[u8], filter: &FrameFilter, link: &UntaggedWords) -> Option<UsualNetwork<[[u64; 2]; 2]>> {
         /// Version 6, and TCP after the fixed header.
         const MASK: u64 = u64::from_ne_bytes([0xf0, 0, 0, 0, 0, 0, 0xff, 0]);
         const WANTED: u64 = u64::from_ne_bytes([0x60, 0, 0, 0, 0, 0, ipv6::TCP, 0]);
         let head: &[u8; LINK_LEN + ipv6::HEADER_LEN + tcp::HEADER_LEN] = frame.first_chunk()?;
-        let differing = (word(head, 14) & MASK) ^ WANTED | filter.difference(word(head, 0));
-        if differing != 0 || head[12..14] != ethernet::IPV6.to_be_bytes() {
+        let expected_link = UntaggedWords::of(head) == Some(*link);
+        let differing = (word(head, 14) & MASK) ^ WANTED;
+        if differing != 0 || !expected_link && !filter.is_to_us(head, ethernet::IPV6) {
             return None;
         }
         let remote = [word(head, 22), word(head, 30)];
@@ -183,7 +203,7 @@ impl UsualPacket for FlowKey6 {
         }
         let sum = add(add(add(remote[0], remote[1]), local[0]), local[1]);
         let end = LINK_LEN + ipv6::HEADER_LEN + usize::from(u16::from_be_bytes([head[18], head[19]]));
-        Some(UsualNetwork { addresses: [remote, local], sum, end })
+        Some(UsualNetwork { addresses: [remote, local], sum, end, expected_link })
     }
 
     #[inline(always)]

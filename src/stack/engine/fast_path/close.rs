@@ -31,8 +31,10 @@ impl<K: PacketKey> Flows<K> {
             self.finish(ctx, rx, frame, State::CloseWait, replies);
             return None;
         }
-        tcb.next_hop =
-            core.link_cache.update(port.bytes(&frame), header.link_len, *port_index, tcb.next_hop, number);
+        if tcb.next_hop != rx.link {
+            let bytes = port.bytes(&frame);
+            tcb.next_hop = core.link_cache.update(bytes, header.link_len, *port_index, tcb.next_hop, number);
+        }
         tcb.note_arrival(self.timers.idle_ms, false);
         tcb.set(TcbFlags::QUEUED);
         replies.push(rx.conn(), frame, header.link_len);
@@ -55,8 +57,10 @@ impl<K: PacketKey> Flows<K> {
         let listener = tcb.listener;
         tcp::fast_path::on_last_fin(tcb, header, core.tcp.now);
         core.counters.closed[Closed::Active as usize].bump();
-        tcb.next_hop =
-            core.link_cache.update(port.bytes(&frame), header.link_len, *port_index, tcb.next_hop, number);
+        if tcb.next_hop != rx.link {
+            let bytes = port.bytes(&frame);
+            tcb.next_hop = core.link_cache.update(bytes, header.link_len, *port_index, tcb.next_hop, number);
+        }
         tcb.set(TcbFlags::QUEUED);
         let ended = ClosedConnection { id: number, now: core.tcp.now, endpoints: &header.key };
         core.services.notify_closed(listener, &ended, Closed::Active);

@@ -40,7 +40,9 @@ impl<K: PacketKey> Flows<K> {
             return None;
         }
         tcb.note_arrival(self.timers.idle_ms, header.payload_len > 0);
-        tcb.next_hop = core.link_cache.update(bytes, header.link_len, *port_index, tcb.next_hop, number);
+        if tcb.next_hop != rx.link {
+            tcb.next_hop = core.link_cache.update(bytes, header.link_len, *port_index, tcb.next_hop, number);
+        }
         if header.payload_len == 0 {
             port.release(frame);
         } else {

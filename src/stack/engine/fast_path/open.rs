@@ -22,16 +22,16 @@ impl<K: PacketKey> Flows<K> {
         mut frame: P::Frame,
         counts: &mut BatchCounts,
     ) -> Option<P::Frame> {
-        let ReplyContext { core, port, port_index } = ctx;
+        let ReplyContext { core, port, .. } = ctx;
         let syn = &rx.header;
         let usual = syn.options <= OptionSet::MSS || syn.options == OptionSet::ALL;
         let Some(listener) = self.listener_cache.get(&syn.key) else { return Some(frame) };
         if !usual || core.faults_enabled {
             return Some(frame);
         }
-        let room = port.bytes_mut(&mut frame);
-        let Some(link_entry) = core.link_cache.last_of(room, *port_index) else { return Some(frame) };
+        let Some(link_entry) = core.link_cache.held(rx.link) else { return Some(frame) };
         let Ok((slot, tcb)) = self.shard.find_or_insert(&syn.key, rx.prf.hash) else { return Some(frame) };
+        let room = port.bytes_mut(&mut frame);
         let link = link_entry.take(room);
         let CachedListener { id: listener, window } = listener;
         let iss = Seq(core.tcp.isn_tick) + rx.prf.isn_offset;
@@ -99,8 +99,10 @@ impl<K: PacketKey> Flows<K> {
         let mut cx = core.tcp.context(&header.key, Some(rx.prf), number);
         tcp::fast_path::establish(tcb, header, now_ms, &mut cx, service);
         let quiet = tcp::has_no_output(tcb);
-        tcb.next_hop =
-            core.link_cache.update(port.bytes(&frame), header.link_len, *port_index, tcb.next_hop, number);
+        if tcb.next_hop != rx.link {
+            let bytes = port.bytes(&frame);
+            tcb.next_hop = core.link_cache.update(bytes, header.link_len, *port_index, tcb.next_hop, number);
+        }
         let links = self.timers.clear(tcb);
         self.timers.unlink(&mut self.shard, links);
         self.half_open -= 1;

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::{
     Flags, FlowKey4, FlowKey6, FrameFilter, LinkHeader, Mac, Packet, PacketKey, ParseConfig, RxHeader,
-    Segment, SegmentInfo, Seq, TcpOptions, Timestamps, TxSegment, write_segment,
+    Segment, SegmentInfo, Seq, TcpOptions, Timestamps, TxSegment, ethernet::UntaggedWords, write_segment,
 };
 
 const OURS: Mac = [2, 0, 0, 0, 0, 1];
@@ -41,12 +41,22 @@ enum Read {
 fn usual(frame: &[u8], config: &ParseConfig) -> Option<Read> {
     let filter = FrameFilter::new(config);
     let (mut v4, mut v6) = (RxHeader::<FlowKey4>::default(), RxHeader::<FlowKey6>::default());
-    match (v4.parse(frame, &filter), v6.parse(frame, &filter)) {
-        (true, false) => Some(Read::V4(v4.segment())),
-        (false, true) => Some(Read::V6(v6.segment())),
-        (false, false) => None,
-        (true, true) => panic!("IPv4 and IPv6: {frame:?}"),
+    let none = UntaggedWords::NONE;
+    let read = match (v4.parse(frame, &filter, &none), v6.parse(frame, &filter, &none)) {
+        (Some(false), None) => Some(Read::V4(v4.segment())),
+        (None, Some(false)) => Some(Read::V6(v6.segment())),
+        (None, None) => None,
+        other => panic!("{other:?}: {frame:?}"),
+    };
+    // With the link header that is expected, the rest is read alike.
+    if let (Some(own), Some(read)) = (UntaggedWords::of(frame), read) {
+        let (found, again) = match read {
+            Read::V4(_) => (v4.parse(frame, &filter, &own), Read::V4(v4.segment())),
+            Read::V6(_) => (v6.parse(frame, &filter, &own), Read::V6(v6.segment())),
+        };
+        assert_eq!((found, again, filter.accepts(&own)), (Some(true), read, true));
     }
+    read
 }
 
 /// The segment of a parsed packet, by way of its record.
