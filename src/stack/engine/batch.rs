@@ -7,18 +7,15 @@ use super::port::{BATCH, Port};
 use crate::observe::{Closed, DropReason};
 use crate::table::Slot;
 use crate::tcp::{State, TimerOp};
-use crate::wire::{
-    Flags, FlowKey, FlowKey4, FlowKey6, FrameFilter, PacketKey, RxHeader, Segment, TupleBlocks, TuplePrf,
-    TupleSecret, TxSegment,
-};
+use crate::wire::{Flags, FlowKey, FlowKey4, FlowKey6, PacketKey, RxHeader, Segment, TuplePrf, TxSegment};
 
 /// The segments of one address family in a batch: at most two batches, for which memory is allocated once.
 pub(super) struct Batch<K: FlowKey, F> {
-    records: Box<[RxRecord<K>]>,
+    pub records: Box<[RxRecord<K>]>,
     /// The number of records in use.
-    len: usize,
+    pub len: usize,
     /// By record: its 4-tuple, then the keyed function's value for it.
-    blocks: Box<[K::Blocks]>,
+    pub blocks: Box<[K::Blocks]>,
     /// The link header that most of its frames have.
     pub link: BatchLink,
     /// By record: its frame.
@@ -168,32 +165,6 @@ impl<K: PacketKey> RxRecord<K> {
 }
 
 impl<K: PacketKey, F> Batch<K, F> {
-    /// Adds the segments of the usual frames at the start of `frames`, up to the first other frame. Returns
-    /// their number.
-    #[inline(never)]
-    pub(super) fn parse<P: Port<Frame = F>>(
-        &mut self,
-        port: &P,
-        frames: &mut Vec<F>,
-        filter: &FrameFilter,
-    ) -> usize {
-        let Some(records) = self.records.get_mut(self.len..) else { return 0 };
-        let BatchLink { received, index } = self.link;
-        let mut usual = 0;
-        for (record, frame) in records.iter_mut().zip(frames.iter()) {
-            let Some(expected) = record.header.parse(port.bytes(frame), filter, &received) else { break };
-            record.link = if expected { index } else { OTHER_LINK };
-            usual += 1;
-        }
-        self.len += usual;
-        if usual == frames.len() && self.frames.is_empty() {
-            std::mem::swap(&mut self.frames, frames);
-        } else {
-            self.frames.extend(frames.drain(..usual));
-        }
-        usual
-    }
-
     /// Adds any other segment. False: there is no room.
     pub(super) fn add(&mut self, segment: &Segment<K>) -> bool {
         let Some(record) = self.records.get_mut(self.len) else { return false };
@@ -216,23 +187,6 @@ impl<K: PacketKey, F> Batch<K, F> {
             // No poll takes more than two batches.
             core.counters.dropped(DropReason::NoFrame);
             port.release(frame);
-        }
-    }
-
-    /// Computes the keyed function of every record's 4-tuple, all blocks together, and calls `each` with the
-    /// value.
-    #[inline(always)]
-    pub(super) fn hash(&mut self, secret: &TupleSecret, each: impl Fn(TuplePrf)) {
-        let Batch { records, len, blocks, .. } = self;
-        let (Some(records), Some(blocks)) = (records.get_mut(..*len), blocks.get_mut(..*len)) else { return };
-        for (record, blocks) in records.iter().zip(blocks.iter_mut()) {
-            *blocks = record.header.key.to_blocks();
-        }
-        secret.prf_batch::<K>(blocks);
-        for (record, blocks) in records.iter_mut().zip(blocks) {
-            record.prf = blocks.value();
-            record.candidate = NO_SLOT;
-            each(record.prf);
         }
     }
 

@@ -15,7 +15,7 @@ use crate::tcp::{
 };
 use crate::wire::{EndpointRange, Flags, Mac, ParseConfig, TuplePrf, TupleSecret, TxSegment};
 
-/// What all cores share. Read only while running, but for the forward_queues.
+/// The data that all cores share. Read only while running, except the forward queues.
 pub struct Shared {
     /// Settings of the protocol.
     pub config: Config,
@@ -101,7 +101,7 @@ impl ResetKind {
     }
 }
 
-/// What one core has beside its connections.
+/// The state of one core, except its connections.
 pub struct Core {
     pub(super) id: usize,
     pub(super) shared: Arc<Shared>,

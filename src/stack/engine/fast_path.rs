@@ -1,12 +1,12 @@
 //! The fast path: the segments of handshakes, of data in order and of closes. Its effects equal those of the
 //! general path in the same state; `tests/engine/fast_path.rs` compares both, byte for byte.
 //!
-//! - Here: one loop for each kind of segment, and the choice of a function by the connection's state. A
+//! - Here: the loops over ACKs and over FINs, and the choice of a function by the connection's state. A
 //!   function that does not take a segment returns its frame before anything has changed; the general path
 //!   takes it then.
-//! - `open`: SYN, cookie, and the ACK that ends a handshake; `data`: the next data, and ACKs of nothing new;
-//!   `close`: FINs, and the ACK of our FIN.
-//! - `replies`: their replies, from templates.
+//! - `open`: the loop over SYNs, SYN, cookie, and the ACK that ends a handshake; `data`: the next data, and
+//!   ACKs of nothing new; `close`: FINs, and the ACK of our FIN.
+//! - `replies`: their replies, from templates; the counts of a batch.
 
 mod close;
 mod data;
@@ -15,70 +15,15 @@ mod replies;
 
 use super::batch::{Replies, RxRecord, Segments};
 use super::flows::Flows;
-use super::input::{ACK, FIN_ACK, PSH_ACK, SYN};
+use super::input::{ACK, FIN_ACK, PSH_ACK};
 use super::port::Port;
 use super::tx::ReplyContext;
-use crate::observe::{Closed, CoreCounters, DropReason};
 use crate::tcp::{self, State};
 use crate::wire::PacketKey;
 
-pub(super) use replies::FastPath;
-
-/// Events of one batch, added to the core's counters once.
-#[derive(Default)]
-pub(super) struct BatchCounts {
-    syns: u64,
-    cookies: u64,
-    established: u64,
-    closed: u64,
-    frames_out: u64,
-}
-
-impl BatchCounts {
-    pub(super) fn add_to(&self, counters: &CoreCounters) {
-        counters.syns.add(self.syns);
-        counters.syn_acks.add(self.syns - self.cookies);
-        counters.syn_acks_cookie.add(self.cookies);
-        counters.established.add(self.established);
-        counters.closed[Closed::Passive as usize].add(self.closed);
-        counters.frames_out.add(self.frames_out);
-    }
-
-    /// Sends a reply that was written into its frame, of `len` bytes; `None`: the frame had no room for it.
-    #[inline(always)]
-    fn send<P: Port>(&mut self, ctx: &mut ReplyContext<'_, P>, frame: P::Frame, len: Option<usize>) {
-        match len {
-            Some(len) => {
-                self.frames_out += 1;
-                ctx.port.transmit(frame, len);
-            }
-            None => ctx.drop_frame(frame, DropReason::NoFrame),
-        }
-    }
-}
+pub(super) use replies::{BatchCounts, FastPath};
 
 impl<K: PacketKey> Flows<K> {
-    /// Takes SYNs, up to one that it does not take, which it returns, or up to a segment of another kind. One
-    /// loop for each kind keeps its variables in registers.
-    #[inline(never)]
-    pub(super) fn fast_syns<'a, P: Port>(
-        &mut self,
-        ctx: &mut ReplyContext<'_, P>,
-        segments: &mut Segments<'a, K, P::Frame>,
-        counts: &mut BatchCounts,
-    ) -> Option<(&'a RxRecord<K>, P::Frame)> {
-        while let Some((rx, frame)) = segments.next_if(|flags| flags == SYN) {
-            let left = match self.half_open >= self.fast.cookies_from {
-                true => self.fast_cookie(ctx, rx, frame, counts),
-                false => self.fast_syn(ctx, rx, frame, counts),
-            };
-            if let Some(frame) = left {
-                return Some((rx, frame));
-            }
-        }
-        None
-    }
-
     /// As [`Flows::fast_syns`], for ACKs with and without data.
     #[inline(never)]
     pub(super) fn fast_acks<'a, P: Port>(

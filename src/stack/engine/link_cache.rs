@@ -139,8 +139,8 @@ impl LinkCache {
     }
 
     /// The index of the link header back to a frame's sender, for one connection more. Where
-    /// [`LinkCache::is_own_line`] holds for it, [`LinkCache::store_own`] follows as soon as the connection has
-    /// a slot.
+    /// [`LinkCache::is_own_line`] holds for it, [`LinkCache::store_own`] follows as soon as the connection
+    /// has a slot.
     #[inline]
     pub(super) fn intern(&mut self, frame: &[u8], link_len: u8, port: u8) -> u16 {
         let last = self.last[usize::from(ethernet::is_ipv6(frame, link_len))];

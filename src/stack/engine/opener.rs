@@ -16,8 +16,8 @@ pub trait Opener: ConnectionHandler {
     /// 0: at once, so the core does not sleep.
     fn next_deadline_ms(&self, now: Time, most: u32) -> u32;
 
-    /// Whether it sends SYNs with [`OpenContext::send_stateless_syn`]: what answers them belongs to no connection, and is
-    /// dropped by name instead of being answered with a RST.
+    /// Whether it sends SYNs with [`OpenContext::send_stateless_syn`]: their answers belong to no connection,
+    /// and are dropped by name instead of being answered with a RST.
     fn is_flood(&self) -> bool {
         false
     }

@@ -1,12 +1,13 @@
 //! Phases 1 to 3: received frames are parsed, hashed and looked up.
 
 use super::arp_icmp;
-use super::batch::Batch;
+use super::batch::{Batch, NO_SLOT};
 use super::errors::icmp_error;
 use super::flows::Flows;
+use super::link_cache::{BatchLink, OTHER_LINK};
 use super::port::Port;
 use super::worker::{CoreDevice, Worker};
-use crate::wire::{Flags, Packet, PacketKey, TupleSecret, parse};
+use crate::wire::{Flags, FrameFilter, Packet, PacketKey, TupleBlocks, TuplePrf, TupleSecret, parse};
 
 impl<P: Port> Worker<P> {
     /// Phase 1: every frame becomes a record of its address family, or is answered if it is not TCP.
@@ -44,6 +45,51 @@ impl<P: Port> Worker<P> {
                 core.counters.dropped(reason);
                 port.release(frame);
             }
+        }
+    }
+}
+
+impl<K: PacketKey, F> Batch<K, F> {
+    /// Adds the segments of the usual frames at the start of `frames`, up to the first other frame. Returns
+    /// their number.
+    #[inline(never)]
+    pub(super) fn parse<P: Port<Frame = F>>(
+        &mut self,
+        port: &P,
+        frames: &mut Vec<F>,
+        filter: &FrameFilter,
+    ) -> usize {
+        let Some(records) = self.records.get_mut(self.len..) else { return 0 };
+        let BatchLink { received, index } = self.link;
+        let mut usual = 0;
+        for (record, frame) in records.iter_mut().zip(frames.iter()) {
+            let Some(expected) = record.header.parse(port.bytes(frame), filter, &received) else { break };
+            record.link = if expected { index } else { OTHER_LINK };
+            usual += 1;
+        }
+        self.len += usual;
+        if usual == frames.len() && self.frames.is_empty() {
+            std::mem::swap(&mut self.frames, frames);
+        } else {
+            self.frames.extend(frames.drain(..usual));
+        }
+        usual
+    }
+
+    /// Computes the keyed function of every record's 4-tuple, all blocks together, and calls `each` with the
+    /// value.
+    #[inline(always)]
+    pub(super) fn hash(&mut self, secret: &TupleSecret, each: impl Fn(TuplePrf)) {
+        let Batch { records, len, blocks, .. } = self;
+        let (Some(records), Some(blocks)) = (records.get_mut(..*len), blocks.get_mut(..*len)) else { return };
+        for (record, blocks) in records.iter().zip(blocks.iter_mut()) {
+            *blocks = record.header.key.to_blocks();
+        }
+        secret.prf_batch::<K>(blocks);
+        for (record, blocks) in records.iter_mut().zip(blocks) {
+            record.prf = blocks.value();
+            record.candidate = NO_SLOT;
+            each(record.prf);
         }
     }
 }

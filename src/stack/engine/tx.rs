@@ -134,7 +134,7 @@ enum FramePlace<'a, P: Port> {
 }
 
 enum TxLink {
-    /// That of the received frame, of so many bytes, back to its sender.
+    /// That of the received frame, of this many bytes, back to its sender.
     Reply(u8),
     New(LinkHeader),
 }

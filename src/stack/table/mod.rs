@@ -1,7 +1,7 @@
 //! The connection table: one lock-free index from 4-tuple to connection, for all cores.
 //!
 //! [`table`] makes one [`Shard`] per core. Any core finds any key; only the core that owns a slot
-//! reads and writes the value behind it and takes the slot in and out of the index. At most one
+//! reads and writes its value, and takes the slot in and out of the index. At most one
 //! entry per key is ever a member, also when two cores insert the same key at the same moment.
 //!
 //! - `shard`: one core's share; `reader`: what every thread may do (find, list).

@@ -74,8 +74,8 @@ impl<K: FlowKey, V: FromZeros + Copy + Send> TableReader<K, V> {
 impl<K: FlowKey, V> TableReader<K, V> {
     /// The member with this key, whichever core's. Wait-free.
     ///
-    /// `hash` is [`TuplePrf::hash`](crate::wire::TuplePrf::hash) of the key, with the same secret in the whole
-    /// process.
+    /// `hash` is [`TuplePrf::hash`](crate::wire::TuplePrf::hash) of the key, with the same secret in the
+    /// whole process.
     #[inline]
     pub fn find(&self, key: &K, hash: u32) -> Option<Found> {
         let slots = self.slots();

@@ -48,8 +48,8 @@ pub enum InsertError {
 
 /// One core's slots, and a reader of the whole table. Send, neither Clone nor Sync.
 ///
-/// Every `hash` is [`TuplePrf::hash`](crate::wire::TuplePrf::hash) of the key, with the same secret in the whole
-/// process. A slot that is not this core's gives `None`, never a panic.
+/// Every `hash` is [`TuplePrf::hash`](crate::wire::TuplePrf::hash) of the key, with the same secret in the
+/// whole process. A slot that is not this core's gives `None`, never a panic.
 pub struct Shard<K: FlowKey, V> {
     reader: TableReader<K, V>,
     slab: Slab<K, V>,

@@ -1,14 +1,14 @@
 //! SYN cookies (RFC 4987 3.6): the SYN-ACK's sequence number and timestamp hold the state of the half-open
 //! connection, which takes no slot.
 //!
-//! The sequence number is the sum of two numbers: SipHash-2-4 of the 4-tuple under the period's key, whose low
-//! 3 bits are combined by exclusive or with an index into a table of MSS values (29 bits of proof remain); and
-//! the client's ISN times an odd constant, so that similar ISNs have distant cookies. The ISN needs no hash: a
-//! client that knows a cookie of a 4-tuple has received a packet at its address.
+//! The sequence number is the sum of two numbers: SipHash-2-4 of the 4-tuple under the period's key, whose
+//! low 3 bits are combined by exclusive or with an index into a table of MSS values (29 bits of proof remain);
+//! and the client's ISN times an odd constant, so that similar ISNs have distant cookies. The ISN needs no
+//! hash: a client that knows a cookie of a 4-tuple has received a packet at its address.
 //!
 //! Each period has its own key, derived from one secret, so that all cores have the same keys without
-//! communication; the current one and the one before it are valid. Window scale and SACK are stored in the low
-//! bits of the timestamp if the client offers one; without a timestamp they are not negotiated.
+//! communication; the current one and the one before it are valid. Window scale and SACK are stored in the
+//! low bits of the timestamp if the client offers one; without a timestamp they are not negotiated.
 
 use std::hash::Hasher;
 use std::sync::Arc;

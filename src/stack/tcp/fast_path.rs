@@ -42,8 +42,8 @@ pub struct HalfOpen {
     pub timer_links: TimerLinks,
 }
 
-/// A SYN without options, with an MSS, or with all options: writes the connection, in SYN-RECEIVED and with its
-/// timer. As [`super::on_syn`].
+/// A SYN without options, with an MSS, or with all options: writes the connection, in SYN-RECEIVED and with
+/// its timer. As [`super::on_syn`].
 #[inline(always)]
 pub fn open<K: PacketKey>(tcb: &mut Tcb, syn: &RxHeader<K>, open: HalfOpen, now: Time) {
     let HalfOpen { iss, listener, window, link, max_mss, deadline_ms, timer_links } = open;

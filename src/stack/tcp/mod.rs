@@ -15,9 +15,9 @@
 //!   checks that such segments pass anyway.
 //!
 //! `state/` has one file per group of states, and the steps they share; the checks of a segment are in
-//! `acceptance.rs`. No two files use one another: `ids`, `clock`, `endpoints` and `tcb` at the bottom, `send`,
-//! `context`, `handler` and `negotiate` above them, then `output`, `timers`, `acceptance`, `state`, and
-//! `fast_path` on top.
+//! `acceptance.rs`. No two files use one another: `ids`, `clock`, `endpoints` and `tcb` at the bottom,
+//! `send`, `context`, `handler` and `negotiate` above them, then `output`, `timers`, `acceptance`, `state`,
+//! and `fast_path` on top.
 
 mod acceptance;
 mod clock;

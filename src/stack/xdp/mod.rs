@@ -5,7 +5,8 @@
 //!
 //! | file | contents |
 //! |---|---|
-//! | `queue.rs` | [`Queue`]: one socket on one receive queue; `queue/flush.rs` the end of a batch, `queue/in_memory.rs` a queue without a kernel |
+//! | `queue.rs` | [`Queue`]: one socket on one receive queue |
+//! | `queue/flush.rs`, `queue/in_memory.rs` | the end of a batch; a queue without a kernel |
 //! | `open.rs` | the set-up of a queue, and its errors |
 //! | `sizing.rs` | the size of frames; `refusal.rs` why zero-copy was refused |
 //! | `config.rs` | the configuration of a queue, and its active settings |
@@ -18,7 +19,8 @@
 //! | `network.rs`, `rtnetlink.rs` | all interfaces and addresses of the namespace; requests to the kernel |
 //! | `next_hop.rs` | the kernel's route to a target, and the MAC address of the next hop |
 //! | `kernel_tcp.rs` | the kernel's TCP sockets, and the processes that hold them |
-//! | `program.rs` | [`Program`]: the loaded steering program; `abi.rs` the constants it shares with user space; `libbpf_log.rs` libbpf's messages |
+//! | `program.rs`, `libbpf_log.rs` | [`Program`]: the loaded steering program; libbpf's messages |
+//! | `abi.rs` | the constants that the program shares with user space |
 //! | `attach.rs`, `link.rs`, `mode.rs` | attaching it by a link (`unsafe` in the second), and the errors of that |
 //! | `link_holder.rs` | the process that keeps a program attached |
 //! | `lpm.rs`, `rule_maps.rs` | the rules as entries of a longest-prefix match, and the maps of them |

@@ -37,8 +37,8 @@ impl FrameLayout {
 /// A UMEM's memory: frames of equal size.
 ///
 /// Every method that takes an address requires that it lies in a frame of this memory, that a length is at
-/// most the address' capacity, and that the caller owns the frame. `Queue` ensures all three: its `Owners` have
-/// an entry for each frame and no others.
+/// most the address' capacity, and that the caller owns the frame. `Queue` ensures all three: its `Owners`
+/// have an entry for each frame and no others.
 #[derive(Debug)]
 pub(super) struct Umem {
     /// The mapping's start.

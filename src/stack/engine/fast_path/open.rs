@@ -1,8 +1,9 @@
 //! The opening of a connection: SYN, SYN-ACK, ACK.
 
 use super::BatchCounts;
-use crate::engine::batch::{Replies, RxRecord};
+use crate::engine::batch::{Replies, RxRecord, Segments};
 use crate::engine::flows::Flows;
+use crate::engine::input::SYN;
 use crate::engine::listener_cache::CachedListener;
 use crate::engine::port::Port;
 use crate::engine::transition::Effects;
@@ -13,6 +14,27 @@ use crate::wire::ethernet::swap_addresses;
 use crate::wire::{OptionSet, PacketKey, ReplyNumbers, Seq};
 
 impl<K: PacketKey> Flows<K> {
+    /// Takes SYNs, up to one that it does not take, which it returns, or up to a segment of another kind. One
+    /// loop for each kind keeps its variables in registers.
+    #[inline(never)]
+    pub(in crate::engine) fn fast_syns<'a, P: Port>(
+        &mut self,
+        ctx: &mut ReplyContext<'_, P>,
+        segments: &mut Segments<'a, K, P::Frame>,
+        counts: &mut BatchCounts,
+    ) -> Option<(&'a RxRecord<K>, P::Frame)> {
+        while let Some((rx, frame)) = segments.next_if(|flags| flags == SYN) {
+            let left = match self.half_open >= self.fast.cookies_from {
+                true => self.fast_cookie(ctx, rx, frame, counts),
+                false => self.fast_syn(ctx, rx, frame, counts),
+            };
+            if let Some(frame) = left {
+                return Some((rx, frame));
+            }
+        }
+        None
+    }
+
     /// A SYN: a half-open connection and its SYN-ACK.
     #[inline(always)]
     pub(super) fn fast_syn<P: Port>(

@@ -1,15 +1,53 @@
-//! Replies from templates: SYN-ACK, ACK, and FIN with ACK.
+//! Replies from templates: SYN-ACK, ACK, and FIN with ACK; and the counts of a batch.
 
-use super::BatchCounts;
 use crate::engine::batch::ConnRef;
 use crate::engine::core::CoreConfig;
 use crate::engine::flows::Flows;
 use crate::engine::port::Port;
 use crate::engine::tx::ReplyContext;
+use crate::observe::{Closed, CoreCounters, DropReason};
 use crate::tcp::fast_path::PlainOutput;
 use crate::tcp::{self, Config, CookieMode, Negotiated, TcbFlags, Timer};
 use crate::wire::ethernet::swap_addresses;
 use crate::wire::{Flags, OptionSet, PacketKey, ReplyNumbers, ReplyTemplate, RxHeader};
+
+/// Events of one batch, added to the core's counters once.
+#[derive(Default)]
+pub(in crate::engine) struct BatchCounts {
+    pub(super) syns: u64,
+    pub(super) cookies: u64,
+    pub(super) established: u64,
+    pub(super) closed: u64,
+    pub(super) frames_out: u64,
+}
+
+impl BatchCounts {
+    pub(in crate::engine) fn add_to(&self, counters: &CoreCounters) {
+        counters.syns.add(self.syns);
+        counters.syn_acks.add(self.syns - self.cookies);
+        counters.syn_acks_cookie.add(self.cookies);
+        counters.established.add(self.established);
+        counters.closed[Closed::Passive as usize].add(self.closed);
+        counters.frames_out.add(self.frames_out);
+    }
+
+    /// Sends a reply that was written into its frame, of `len` bytes; `None`: the frame had no room for it.
+    #[inline(always)]
+    pub(super) fn send<P: Port>(
+        &mut self,
+        ctx: &mut ReplyContext<'_, P>,
+        frame: P::Frame,
+        len: Option<usize>,
+    ) {
+        match len {
+            Some(len) => {
+                self.frames_out += 1;
+                ctx.port.transmit(frame, len);
+            }
+            None => ctx.drop_frame(frame, DropReason::NoFrame),
+        }
+    }
+}
 
 /// The settings and templates of the fast path, made once per address family.
 pub(in crate::engine) struct FastPath<K: PacketKey> {

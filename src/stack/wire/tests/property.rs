@@ -31,7 +31,7 @@ fn check_round_trip<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &TxSegment, payl
     assert_eq!(usual(&frame, &config()), read.filter(|_| tags.is_empty() && !leading_zero));
 }
 
-/// Every byte behind the link header is covered by a checksum or decides what the packet is:
+/// Every byte after the link header is covered by a checksum or decides what the packet is:
 /// with any bit flipped the same segment is never read. What IPv6 leaves uncovered is traffic class,
 /// flow label and hop limit.
 fn check_every_bit<K: Reverse>(tags: &[[u8; 4]], key: K, emit: &TxSegment, payload: &[u8]) {
