@@ -80,7 +80,7 @@ pub struct RxHeader<K> {
 const _: () = assert!(size_of::<RxHeader<FlowKey4>>() == 40 && size_of::<RxHeader<FlowKey6>>() == 64);
 
 impl<K: UsualPacket> RxHeader<K> {
-    /// Reads a usual frame; `link` is the link header that it is expected to have. Returns whether it has that;
+    /// Reads a usual frame; `link` is the expected link header. Returns whether the frame has that;
     /// `None`: it is not a usual frame, and the values in `self` are undefined.
     #[inline(always)]
     pub fn parse(&mut self, frame: &[u8], filter: &FrameFilter, link: &UntaggedWords) -> Option<bool> {

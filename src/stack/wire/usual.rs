@@ -49,18 +49,18 @@ impl FrameFilter {
         [remote, local].into_iter().any(|address| ipv4::is_broadcast(address, &self.subnets))
     }
 
-    /// Whether the link header is one to this interface and not from a group, with this EtherType.
+    /// Whether the destination is this interface, the source no group, and the EtherType this one.
     #[inline(never)]
     fn is_to_us(&self, frame: &[u8], ethertype: u16) -> bool {
         self.difference(word(frame, 0)) == 0 && frame.get(12..14) == Some(&ethertype.to_be_bytes())
     }
 
-    /// Whether frames with this link header are to this interface and not from a group.
+    /// Whether frames with this link header pass the comparison of addresses.
     pub fn accepts(&self, link: &UntaggedWords) -> bool {
         self.difference(link.first()) == 0
     }
 
-    /// Zero if the frame is to the interface's address, if that is known, and neither to nor from a group.
+    /// Zero if the destination is the interface's address, where that is known, and neither address is a group's.
     #[inline(always)]
     fn difference(&self, macs: u64) -> u64 {
         (macs & self.mac_mask) ^ self.mac_wanted
