@@ -29,6 +29,7 @@ mod ending;
 mod fair;
 mod fast_path;
 mod faults;
+mod first_window;
 mod flood;
 mod full;
 mod handshake;
