@@ -19,6 +19,7 @@ mod active_errors;
 mod active_limits;
 mod active_pairs;
 mod active_property;
+mod batches;
 mod bounds;
 mod cookies;
 mod cores;
