@@ -22,6 +22,9 @@ impl<K: PacketKey> Flows<K> {
     pub(super) fn process<P: Port>(&mut self, ctx: &mut ReplyContext<'_, P>, batch: &mut Batch<K, P::Frame>) {
         let mut counts = BatchCounts::default();
         let (mut segments, replies) = batch.take();
+        if segments.flags().is_some() {
+            self.listener_cache.refresh(|listener| ctx.core.services.window(listener));
+        }
         while let Some(flags) = segments.flags() {
             let left = match flags {
                 _ if !self.fast.enabled => segments.next_if(|_| true),

@@ -22,22 +22,43 @@ pub(super) struct CachedListener {
     pub window: u16,
 }
 
-pub(super) struct ListenerCache<K>([Place<K>; PLACES]);
+pub(super) struct ListenerCache<K> {
+    places: [Place<K>; PLACES],
+    /// A bit for each place that holds a listener.
+    used: u8,
+}
+
+const _: () = assert!(PLACES == u8::BITS as usize);
 
 impl<K: PacketKey> ListenerCache<K> {
     pub(super) fn new() -> ListenerCache<K> {
-        ListenerCache([Place { local: K::default(), listener: CachedListener::default() }; PLACES])
+        let empty = Place { local: K::default(), listener: CachedListener::default() };
+        ListenerCache { places: [empty; PLACES], used: 0 }
     }
 
     /// The listener of this key's local end, if it is cached.
     #[inline(always)]
     pub(super) fn get(&self, key: &K) -> Option<CachedListener> {
-        let place = &self.0[place(key)];
+        let place = &self.places[place(key)];
         place.local.same_local(key).then_some(place.listener)
     }
 
     pub(super) fn insert(&mut self, key: &K, id: ListenerId, window: u16) {
-        self.0[place(key)] = Place { local: *key, listener: CachedListener { id: id.0, window } };
+        let place = place(key);
+        self.places[place] = Place { local: *key, listener: CachedListener { id: id.0, window } };
+        self.used |= 1 << place;
+    }
+
+    /// Asks for the windows again, once a batch: a service may give another one at any time, and a call for
+    /// each SYN costs 23 instructions.
+    #[inline(always)]
+    pub(super) fn refresh(&mut self, window: impl Fn(u16) -> u16) {
+        let mut left = self.used;
+        while left != 0 {
+            let listener = &mut self.places[left.trailing_zeros() as usize % PLACES].listener;
+            listener.window = window(listener.id);
+            left &= left - 1;
+        }
     }
 
     /// Forgets all: the core has other rules.

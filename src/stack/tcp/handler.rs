@@ -16,7 +16,7 @@ pub enum DataResult {
 /// The events of connections: the user's side of the user/TCP interface (RFC 9293 3.9.1). One value serves
 /// all connections of a listener on one core. Its methods must not block.
 pub trait ConnectionHandler: Send {
-    /// The first receive window, bytes.
+    /// The first receive window, bytes: asked for once per batch of segments or more often.
     fn window(&self) -> u16 {
         u16::MAX
     }
