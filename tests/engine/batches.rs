@@ -121,7 +121,7 @@ fn every_neighbour_gets_its_own_replies() {
         frame[8] = 7;
         frame[9] = (at >> 8) as u8;
         frame[10] = at as u8;
-        if at % 5 == 0 {
+        if at.is_multiple_of(5) {
             let tag = [0x81, 0, (at >> 8) as u8 & 0xf, at as u8];
             frame.splice(12..12, tag);
         }

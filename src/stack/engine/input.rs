@@ -33,7 +33,12 @@ impl<K: PacketKey> Flows<K> {
                 FIN_ACK => self.fast_fins(ctx, &mut segments, replies),
                 _ => segments.next_if(|_| true),
             };
-            if let Some((rx, frame)) = left {
+            let Some((rx, frame)) = left else { continue };
+            let left = match flags {
+                SYN if self.fast.enabled => self.fast_syn_looked_up(ctx, rx, frame, &mut counts),
+                _ => Some(frame),
+            };
+            if let Some(frame) = left {
                 self.process_any(ctx, &rx.segment(), frame, replies);
             }
         }

@@ -38,7 +38,7 @@ struct SharedEntry {
     entry: LinkEntry,
     /// The link header of the frames that it replies to, as words; if tagged, words of no frame.
     received: UntaggedWords,
-    /// The link header of the replies, as words, if it is untagged.
+    /// The link header of the replies, as words. Tags follow, and stay as received.
     reply: UntaggedWords,
     /// Connections that refer to it.
     connections: u32,
@@ -65,20 +65,15 @@ impl BatchLink {
     pub(super) const NONE: BatchLink = BatchLink { received: UntaggedWords::NONE, index: OTHER_LINK };
 }
 
-/// See [`LinkCache::held`].
-pub(super) struct HeldEntry<'a> {
-    index: u16,
-    shared: &'a mut SharedEntry,
-}
+/// An entry of the table: see [`LinkCache::held`].
+pub(super) struct HeldEntry<'a>(&'a mut SharedEntry);
 
 impl HeldEntry<'_> {
-    /// Writes the link header of the reply over the frame's, and counts one connection more. Returns the
-    /// entry's index.
+    /// Writes the link header of the reply over the frame's, and counts one connection more.
     #[inline(always)]
-    pub(super) fn take(self, frame: &mut [u8]) -> u16 {
-        self.shared.connections += 1;
-        self.shared.reply.write(frame);
-        self.index
+    pub(super) fn take(self, frame: &mut [u8]) {
+        self.0.connections += 1;
+        self.0.reply.write(frame);
     }
 }
 
@@ -174,10 +169,18 @@ impl LinkCache {
         }
     }
 
-    /// The entry of a frame's [`BatchLink`]; `None`: the frame has another link header.
+    /// As [`LinkCache::intern`], without counting a connection: for use at once. [`OTHER_LINK`]: there is no room.
+    #[inline(never)]
+    pub(super) fn find_or_add(&mut self, frame: &[u8], link_len: u8, port: u8) -> u16 {
+        let link = self.intern(frame, link_len, port);
+        self.release(link);
+        if usize::from(link) < ENTRIES { link } else { OTHER_LINK }
+    }
+
+    /// The entry of this index, if there is one.
     #[inline(always)]
     pub(super) fn held(&mut self, index: u16) -> Option<HeldEntry<'_>> {
-        self.shared.get_mut(usize::from(index)).map(|shared| HeldEntry { index, shared })
+        self.shared.get_mut(usize::from(index)).map(HeldEntry)
     }
 
     /// As [`LinkCache::intern`], for a link header that is known otherwise.
@@ -281,7 +284,7 @@ impl LinkCache {
 
     /// A new entry, in the place of one without connections if the table is full.
     fn add(&mut self, chain: usize, entry: LinkEntry) -> Option<u16> {
-        let (reply, received) = entry.link.untagged_words();
+        let (reply, received) = entry.link.words();
         let shared = SharedEntry { entry, received, reply, connections: 0, next: self.chains[chain] };
         let link = if self.shared.len() < ENTRIES {
             self.shared.push(shared);

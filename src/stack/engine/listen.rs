@@ -4,7 +4,7 @@ use super::batch::{Replies, RxSegment};
 use super::core::Core;
 use super::flows::Flows;
 use super::link_cache::LinkCache;
-use super::listeners::ListenerId;
+use super::listener_cache::CachedListener;
 use super::port::Port;
 use super::tx::ReplyContext;
 use crate::observe::{Closed, DropReason};
@@ -32,17 +32,17 @@ impl<K: PacketKey> Flows<K> {
         replies: &mut Replies<K, P::Frame>,
     ) {
         let Segment { key, info, .. } = &rx.segment;
-        let Some(listener) = self.listener(ctx.core, key) else {
+        let Some(listener) = self.cached_listener(ctx.core, key) else {
             if ctx.core.services.opener.as_ref().is_some_and(|opener| opener.is_flood()) {
                 return ctx.drop_frame(frame, DropReason::FloodAnswer);
             }
             return reply_closed(ctx, rx, frame);
         };
         if rx.is_syn() {
-            return self.on_syn(ctx, rx, frame, listener.0, above, replies);
+            return self.on_syn(ctx, rx, frame, listener.id, above, replies);
         }
         match tcp::on_segment_listen(info) {
-            Ok(reset) => self.on_listener_ack(ctx, rx, frame, listener.0, reset, replies),
+            Ok(reset) => self.on_listener_ack(ctx, rx, frame, listener.id, reset, replies),
             Err(reason) => ctx.drop_frame(frame, reason),
         }
     }
@@ -221,13 +221,16 @@ impl<K: PacketKey> Flows<K> {
     }
 
     /// The listener for the local end, from the cache if it is there.
-    #[inline]
-    fn listener(&mut self, core: &Core, key: &K) -> Option<ListenerId> {
-        if let Some(cached) = self.listener_cache.get(key) {
-            return Some(ListenerId(cached.id));
-        }
-        let listener = core.rules.lookup(key.local())?;
-        self.listener_cache.insert(key, listener, core.services.window(listener.0));
+    #[inline(always)]
+    pub(super) fn cached_listener(&mut self, core: &Core, key: &K) -> Option<CachedListener> {
+        self.listener_cache.get(key).or_else(|| self.look_up_listener(core, key))
+    }
+
+    #[inline(never)]
+    fn look_up_listener(&mut self, core: &Core, key: &K) -> Option<CachedListener> {
+        let id = core.rules.lookup(key.local())?.0;
+        let listener = CachedListener { id, window: core.services.window(id) };
+        self.listener_cache.insert(key, listener);
         Some(listener)
     }
 

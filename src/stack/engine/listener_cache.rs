@@ -1,6 +1,5 @@
 //! The listeners of recent segments, by local port: most SYNs need no look-up in the rules.
 
-use super::listeners::ListenerId;
 use crate::wire::PacketKey;
 
 /// A power of two. Listeners on consecutive ports do not displace one another.
@@ -43,9 +42,9 @@ impl<K: PacketKey> ListenerCache<K> {
         place.local.same_local(key).then_some(place.listener)
     }
 
-    pub(super) fn insert(&mut self, key: &K, id: ListenerId, window: u16) {
+    pub(super) fn insert(&mut self, key: &K, listener: CachedListener) {
         let place = place(key);
-        self.places[place] = Place { local: *key, listener: CachedListener { id: id.0, window } };
+        self.places[place] = Place { local: *key, listener };
         self.used |= 1 << place;
     }
 

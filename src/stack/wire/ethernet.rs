@@ -225,15 +225,13 @@ impl LinkHeader {
         is_ipv6(&self.bytes, self.len)
     }
 
-    /// The words of this header, and those of the frames that it replies to. Zeros if it has VLAN tags: no
-    /// frame's.
-    pub fn untagged_words(&self) -> (UntaggedWords, UntaggedWords) {
+    /// The first words of this header; and those of the frames that it replies to, if they have no tags.
+    pub fn words(&self) -> (UntaggedWords, UntaggedWords) {
         let mut received = self.bytes;
         swap_addresses(&mut received);
         let untagged = usize::from(self.len) == HEADER_LEN;
-        let words =
-            |bytes: &[u8]| UntaggedWords::of(bytes).filter(|_| untagged).unwrap_or(UntaggedWords::NONE);
-        (words(&self.bytes), words(&received))
+        let words = |bytes: &[u8]| UntaggedWords::of(bytes).unwrap_or(UntaggedWords::NONE);
+        (words(&self.bytes), if untagged { words(&received) } else { UntaggedWords::NONE })
     }
 
     /// The bytes to put in front of a packet; see [`write_link`].

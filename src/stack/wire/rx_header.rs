@@ -86,8 +86,8 @@ impl<K: UsualPacket> RxHeader<K> {
     pub fn parse(&mut self, frame: &[u8], filter: &FrameFilter, link: &UntaggedWords) -> Option<bool> {
         let tcp_at = LINK_LEN + K::HEADER_LEN;
         let network = K::read(frame, filter, link)?;
-        let Some(head) = frame.get(tcp_at..tcp_at + tcp::HEADER_LEN) else { return None };
-        let Some(rest) = frame.get(tcp_at + tcp::HEADER_LEN..network.end) else { return None };
+        let head = frame.get(tcp_at..tcp_at + tcp::HEADER_LEN)?;
+        let rest = frame.get(tcp_at + tcp::HEADER_LEN..network.end)?;
         let (ports_seq, ack_to_window) = (word(head, 0), word(head, 8));
         // From the highest bits: the acknowledgment number, data offset, control bits, window.
         let numbers = u64::from_be(ack_to_window);
@@ -95,7 +95,7 @@ impl<K: UsualPacket> RxHeader<K> {
         self.window = numbers as u16;
         self.ack = Seq((numbers >> 32) as u32);
         let words = (numbers >> 28) as u32 & 0xf;
-        let Some((options, payload)) = self.read_options(words, rest) else { return None };
+        let (options, payload) = self.read_options(words, rest)?;
         let pseudo = (u32::from(ipv4::TCP) + (network.end - tcp_at) as u32).to_be();
         // Three sums of 32-bit words: their sum fits 64 bits.
         let short = u64::from(half(head, 16)) + u64::from(pseudo) + options;

@@ -4,6 +4,7 @@ use super::BatchCounts;
 use crate::engine::batch::{Replies, RxRecord, Segments};
 use crate::engine::flows::Flows;
 use crate::engine::input::SYN;
+use crate::engine::link_cache::OTHER_LINK;
 use crate::engine::listener_cache::CachedListener;
 use crate::engine::port::Port;
 use crate::engine::transition::Effects;
@@ -47,14 +48,14 @@ impl<K: PacketKey> Flows<K> {
         let ReplyContext { core, port, .. } = ctx;
         let syn = &rx.header;
         let usual = syn.options <= OptionSet::MSS || syn.options == OptionSet::ALL;
-        let Some(listener) = self.listener_cache.get(&syn.key) else { return Some(frame) };
         if !usual || core.faults_enabled {
             return Some(frame);
         }
+        let Some(listener) = self.listener_cache.get(&syn.key) else { return Some(frame) };
         let Some(link_entry) = core.link_cache.held(rx.link) else { return Some(frame) };
         let Ok((slot, tcb)) = self.shard.find_or_insert(&syn.key, rx.prf.hash) else { return Some(frame) };
-        let room = port.bytes_mut(&mut frame);
-        let link = link_entry.take(room);
+        let (room, link) = (port.bytes_mut(&mut frame), rx.link);
+        link_entry.take(room);
         let CachedListener { id: listener, window } = listener;
         let iss = Seq(core.tcp.isn_tick) + rx.prf.isn_offset;
         let (max_mss, timer_links) = (self.fast.max_mss, self.timers.links_of_syn_ack());
@@ -69,6 +70,33 @@ impl<K: PacketKey> Flows<K> {
         counts.syns += 1;
         counts.send(ctx, frame, len);
         None
+    }
+
+    /// A SYN that [`Flows::fast_syn`] or [`Flows::fast_cookie`] has not taken, perhaps only because its listener or its
+    /// link header is not the last one: looks these up, and tries again.
+    #[inline(never)]
+    pub(in crate::engine) fn fast_syn_looked_up<P: Port>(
+        &mut self,
+        ctx: &mut ReplyContext<'_, P>,
+        rx: &RxRecord<K>,
+        frame: P::Frame,
+        counts: &mut BatchCounts,
+    ) -> Option<P::Frame> {
+        let cached = self.listener_cache.get(&rx.header.key).is_some();
+        if cached && rx.link != OTHER_LINK || self.cached_listener(ctx.core, &rx.header.key).is_none() {
+            return Some(frame);
+        }
+        let link = match rx.link {
+            OTHER_LINK => {
+                ctx.core.link_cache.find_or_add(ctx.port.bytes(&frame), rx.header.link_len, ctx.port_index)
+            }
+            link => link,
+        };
+        let rx = &RxRecord { link, ..*rx };
+        match self.half_open >= self.fast.cookies_from {
+            true => self.fast_cookie(ctx, rx, frame, counts),
+            false => self.fast_syn(ctx, rx, frame, counts),
+        }
     }
 
     /// A SYN that is answered by a cookie: no state is kept.
