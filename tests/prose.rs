@@ -27,7 +27,7 @@ const PATTERNS: &[Pattern] = &[
     ("beside", "beside", "", [0, 0, 15, 4]),
     ("What as a subject", "What", "", [2, 4, 286, 5]),
     ("what as a noun", "what it|what is|what was|what the|what a", "", [6, 6, 415, 19]),
-    ("is to", "is to|are to|has to be|have to be", "", [0, 1, 23, 3]),
+    ("is to", "is to|are to|has to be|have to be", "", [1, 1, 23, 3]),
     ("of its own", "of its own|of our own|of their own|of one's own", "", [1, 0, 54, 1]),
     ("the machine", "the machine|this machine|the machine's|this machine's", "", [8, 2, 33, 3]),
     ("ours", "ours|theirs", "", [0, 0, 59, 7]),

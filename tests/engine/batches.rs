@@ -75,7 +75,7 @@ fn cookies_of_one_core_are_those_of_another() {
     }
 }
 
-/// A whole batch from another core and a whole batch of its own in one poll, of both families.
+/// A whole batch from another core and a whole batch received in the same poll, of both families.
 #[test]
 fn a_batch_forwarded_and_a_batch_received() {
     for mixed in [false, true] {

@@ -1,4 +1,4 @@
-//! What a service says of its connections before they exist: their first window.
+//! The first window of a connection, which its service gives before the connection exists.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
@@ -9,7 +9,7 @@ use handfast_stack::wire::ParseConfig;
 
 use crate::client::{Client, FAMILIES, Lab, SERVER_MAC};
 
-/// A service whose first window follows what it has room for.
+/// A service whose first window is its free memory.
 struct Varying(Arc<AtomicU16>);
 
 impl ConnectionHandler for Varying {
