@@ -15,14 +15,21 @@ pub enum Client {
     Linux,
     /// As `MssOnly`, over IPv6.
     Ipv6,
+    /// As `MssOnly`, in turn from two neighbours.
+    Neighbours,
+    /// As `MssOnly`, to the addresses of a prefix.
+    Prefix,
+    /// As `MssOnly`, with a VLAN tag.
+    Vlan,
 }
 
 impl Client {
     /// The address that its connections go to, as the rule of a service has it.
     pub const fn server(self) -> &'static str {
         match self {
-            Client::MssOnly | Client::Linux => "198.18.1.1",
+            Client::Prefix => "198.18.1.0/24",
             Client::Ipv6 => "[2001:db8::1]",
+            _ => "198.18.1.1",
         }
     }
 
@@ -30,9 +37,9 @@ impl Client {
         match (self, flags.has(Flags::SYN)) {
             (Client::Linux, true) => TcpOptions::of_syn(Some(1460), Some(7), true, Some(timestamps)),
             (Client::Linux, false) => TcpOptions { timestamps: Some(timestamps), ..TcpOptions::default() },
-            (Client::MssOnly, true) => TcpOptions::of_syn(Some(1460), None, false, None),
             (Client::Ipv6, true) => TcpOptions::of_syn(Some(1440), None, false, None),
-            (Client::MssOnly | Client::Ipv6, false) => TcpOptions::default(),
+            (_, true) => TcpOptions::of_syn(Some(1460), None, false, None),
+            (_, false) => TcpOptions::default(),
         }
     }
 
@@ -71,6 +78,8 @@ pub type Frame = ([u8; 192], usize);
 
 /// Bytes of a link header without tags.
 const LINK_LEN: usize = 14;
+/// Bytes of its two addresses.
+const MACS_LEN: usize = 12;
 /// Clients per address.
 const PORTS: u32 = 1024;
 
@@ -101,14 +110,15 @@ impl Peer {
         // From our point of view the client is remote; here it is the other way round.
         let (remote_port, local_port) = (self.port, (PORTS + low) as u16);
         match self.client {
-            Client::MssOnly | Client::Linux => {
-                let (remote, local) = ([198, 18, 1, 1], [10, a, b, c]);
-                self.write(step, &FlowKey4 { remote, local, remote_port, local_port })
-            }
             Client::Ipv6 => {
                 let remote = [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
                 let local = [0x20, 1, 0xd, 0xb8, 1, a, b, c, 0, 0, 0, 0, 0, 0, 0, 1];
                 self.write(step, &FlowKey6 { remote, local, remote_port, local_port })
+            }
+            client => {
+                let host = if client == Client::Prefix { self.number as u8 } else { 1 };
+                let (remote, local) = ([198, 18, 1, host], [10, a, b, c]);
+                self.write(step, &FlowKey4 { remote, local, remote_port, local_port })
             }
         }
     }
@@ -126,10 +136,15 @@ impl Peer {
             options: self.client.options(step.flags, self.timestamps),
         };
         let mut frame = [0; 192];
-        let link = LinkHeader::untagged([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2], K::ETHERTYPE);
+        let neighbour = if self.client == Client::Neighbours { (self.number % 2) as u8 } else { 0 };
+        let link = LinkHeader::untagged([2, 0, 0, 0, 0, 1], [2, 0, 0, 0, neighbour, 2], K::ETHERTYPE);
         frame[..LINK_LEN].copy_from_slice(link.as_bytes());
+        let tag: &[u8] = if self.client == Client::Vlan { &[0x81, 0, 0, 7] } else { &[] };
+        let link_len = LINK_LEN + tag.len();
+        frame.copy_within(MACS_LEN..LINK_LEN, MACS_LEN + tag.len());
+        frame[MACS_LEN..][..tag.len()].copy_from_slice(tag);
         let payload = &[0xa5; 64][..step.payload];
-        let len = write_segment(&mut frame, LINK_LEN, key, &segment, payload).expect("room in the frame");
+        let len = write_segment(&mut frame, link_len, key, &segment, payload).expect("room in the frame");
         (frame, len)
     }
 
@@ -191,6 +206,14 @@ mod tests {
         );
         assert_eq!(options(&peer.frame(&ACK)), [1, 1, 8, 10, 0, 0, 0, 2, 0, 0, 0, 9]);
         assert_eq!(options(&peer.frame(&DATA)), [1, 1, 8, 10, 0, 0, 0, 3, 0, 0, 0, 9]);
+    }
+
+    #[test]
+    fn the_ethertype_follows_the_tag() {
+        let (frame, _) = Peer::new(1, Client::Vlan, 80).frame(&SYN);
+        assert_eq!(frame[MACS_LEN..LINK_LEN + 5], [0x81, 0, 0, 7, 8, 0, 0x45]);
+        let (frame, _) = Peer::new(1, Client::Neighbours, 80).frame(&SYN);
+        assert_eq!(frame[6..LINK_LEN + 1], [2, 0, 0, 0, 1, 2, 8, 0, 0x45]);
     }
 
     #[test]
