@@ -7,6 +7,7 @@ use super::flows::Flows;
 use super::link_cache::{BatchLink, OTHER_LINK};
 use super::port::Port;
 use super::worker::{CoreDevice, Worker};
+use crate::wire::ethernet::is_tagged;
 use crate::wire::{Flags, FrameFilter, Packet, PacketKey, TupleBlocks, TuplePrf, TupleSecret, parse};
 
 impl<P: Port> Worker<P> {
@@ -20,8 +21,11 @@ impl<P: Port> Worker<P> {
             let Worker { ports, devices, batch4, batch6, .. } = self;
             let (port, filter) = (&ports.own[port_index], &devices[port_index].filter);
             if batch4.parse(port, &mut rx_frames, filter) + batch6.parse(port, &mut rx_frames, filter) == 0 {
-                let other = rx_frames.remove(0);
-                self.parse_other(port_index, other);
+                // A tagged frame is not usual, and most often one of many.
+                let tagged = rx_frames.iter().take_while(|frame| is_tagged(port.bytes(frame))).count();
+                for other in rx_frames.drain(..tagged.max(1)) {
+                    self.parse_other(port_index, other);
+                }
             }
         }
         self.rx_frames[port_index] = rx_frames;

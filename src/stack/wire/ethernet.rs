@@ -136,6 +136,12 @@ impl AddressWords {
     }
 }
 
+/// Whether a frame has a VLAN tag.
+#[inline]
+pub fn is_tagged(frame: &[u8]) -> bool {
+    ethertype_before(frame, HEADER_LEN).is_some_and(is_tag)
+}
+
 /// Whether the EtherType at the end of a link header of `link_len` bytes is that of IPv6.
 #[inline]
 pub fn is_ipv6(frame: &[u8], link_len: u8) -> bool {
@@ -290,6 +296,7 @@ mod tests {
             let frame = header(types);
             let link = Link::parse(&frame).unwrap();
             assert_eq!(link, Link { ethertype, len, to_group: false }, "{types:x?}");
+            assert_eq!(is_tagged(&frame), types.len() > 1, "{types:x?}");
             assert_eq!((destination(&frame), source(&frame)), (Some(&A), Some(&B)));
             for end in 0..usize::from(len) {
                 assert_eq!(Link::parse(&frame[..end]), None, "{types:x?} {end}");
