@@ -1,18 +1,16 @@
 //! Every reason for a drop is raised and counted.
 
 use std::fs;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::SeqCst};
-use std::thread;
 
-use handfast_stack::engine::simulation::{Setup, Simulation};
+use handfast_stack::engine::simulation::Setup;
 use handfast_stack::observe::{DROP_REASONS, DropReason};
 use handfast_stack::service::Service;
-use handfast_stack::tcp::{ConnectionHandler, CookieMode, WhenFull};
+use handfast_stack::tcp::{CookieMode, WhenFull};
 use handfast_stack::wire::{FlowKey4, TcpOptions, Timestamps, TupleSecret};
 
 use crate::active_errors::complaint;
 use crate::caller::{Order, calling, ends};
-use crate::client::{Client, Family, Lab, SERVER_MAC, SERVER4};
+use crate::client::{Client, Family, Lab, SERVER4};
 use crate::datagrams::{CLIENT4, UDP, datagram, icmp, ipv4, ipv4_from, ipv6};
 use crate::limits::{arp, ping};
 use crate::trace::{OPEN, play, play_with};
@@ -21,13 +19,11 @@ use crate::trace::{OPEN, play, play_with};
 enum Shown {
     /// By what happened in this lab.
     Here(Lab),
-    /// By this count.
-    Counted(u64),
     /// By a test elsewhere: its file and its name.
     By(&'static str, &'static str),
 }
 
-use Shown::{By, Counted, Here};
+use Shown::{By, Here};
 
 /// A new reason does not compile before it has its row.
 fn shown(reason: DropReason) -> Shown {
@@ -86,11 +82,8 @@ fn shown(reason: DropReason) -> Shown {
             setup.capacity = 1;
             setup.config.when_full = WhenFull::Drop;
         }),
-        // On one processor there are no two at once.
-        InsertRaced if thread::available_parallelism().is_ok_and(|cores| cores.get() < 2) => {
-            By("tests/model/loom.rs", "of_two_inserters_in_the_home_one_succeeds")
-        }
-        InsertRaced => Counted(insert_raced()),
+        // It takes two cores at the same moment, which no test can arrange for threads: the model does.
+        InsertRaced => By("tests/model/loom.rs", "of_two_inserters_in_the_home_one_succeeds"),
         OutOfWindow => opened(Service::Discard, "< S 9\n> . 1 ack 1"),
         Paws => {
             let mut lab = Lab::new(Service::Discard);
@@ -241,48 +234,6 @@ fn table_full() -> Shown {
     Here(lab)
 }
 
-/// Two cores at once, each in a thread: the same SYNs reach both at the same moment, until two of them meet.
-fn insert_raced() -> u64 {
-    let raced = AtomicU64::new(0);
-    for _ in 0..50 {
-        if raced.load(SeqCst) > 0 {
-            break;
-        }
-        let mut setup = Setup { cores: 2, capacity: 1 << 16, ..Setup::default() };
-        setup.config.cookies = CookieMode::Never;
-        setup.policy.mac = Some(SERVER_MAC);
-        let user: Box<dyn Fn() -> Box<dyn ConnectionHandler>> = Box::new(|| Service::Discard.user());
-        let cores = Simulation::new(setup, &[("192.0.2.1:80".parse().expect("a rule"), user)]).split();
-        let arrived = AtomicUsize::new(0);
-        thread::scope(|scope| {
-            for core in cores {
-                scope.spawn(|| race(core, &arrived, &raced));
-            }
-        });
-    }
-    raced.into_inner()
-}
-
-/// One core's part of the race.
-fn race(mut core: Simulation, arrived: &AtomicUsize, raced: &AtomicU64) {
-    const BATCH: usize = 64;
-    for (round, first) in (1024..=u16::MAX - BATCH as u16).step_by(BATCH).enumerate() {
-        for port in first..first + BATCH as u16 {
-            assert!(core.inject(&Client::new(Family::V4, port).syn()));
-        }
-        arrived.fetch_add(1, SeqCst);
-        while arrived.load(SeqCst) < 2 * (round + 1) && raced.load(SeqCst) == 0 {
-            thread::yield_now();
-        }
-        core.run();
-        core.collect_all(|_| {});
-        raced.fetch_add(core.counters(0).drops[DropReason::InsertRaced as usize].value(), SeqCst);
-        if raced.load(SeqCst) > 0 {
-            return;
-        }
-    }
-}
-
 #[test]
 fn every_reason_is_raised() {
     let top = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
@@ -294,7 +245,6 @@ fn every_reason_is_raised() {
                 let counted: u64 = (0..cores).map(on).sum();
                 assert!(counted > 0, "{} is not raised", reason.name());
             }
-            Counted(count) => assert!(count > 0, "{} is not raised", reason.name()),
             By(file, test) => {
                 let source = fs::read_to_string(format!("{top}/{file}")).expect(file);
                 assert!(

@@ -25,6 +25,8 @@ mod sync {
     }
 }
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use loom::sync::Arc;
 use loom::thread;
 
@@ -38,8 +40,11 @@ fn check(run: impl Fn(Arc<Model>) + Send + Sync + 'static) {
     model.check(move || run(Arc::new(Model::new(4))));
 }
 
-/// Two cores insert one key; `before` strangers are in the home bucket already.
+/// Two cores insert one key; `before` strangers are in the home bucket already. In some interleaving one of
+/// them is refused because the other was there at the same moment.
 fn two_inserters(before: u32) {
+    let raced = std::sync::Arc::new(AtomicBool::new(false));
+    let seen = std::sync::Arc::clone(&raced);
     check(move |model| {
         for other in 0..before {
             model.find_or_insert(key(100 + other), 2 + other, Generation::FIRST).unwrap();
@@ -54,9 +59,11 @@ fn two_inserters(before: u32) {
         assert_eq!(theirs.is_ok(), members == [1], "{theirs:?}");
         for refused in [ours, theirs].into_iter().filter_map(Result::err) {
             assert!(matches!(refused, InsertRefusal::Raced | InsertRefusal::Exists(_)), "{refused:?}");
+            seen.fetch_or(refused == InsertRefusal::Raced, Relaxed);
         }
         assert_eq!(model.leftovers().0, 1 + before as usize);
     });
+    assert!(raced.load(Relaxed), "no interleaving raises it");
 }
 
 #[test]
