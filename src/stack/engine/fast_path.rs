@@ -14,11 +14,12 @@ mod open;
 mod replies;
 
 use super::batch::{Replies, RxRecord, Segments};
+use super::core::Core;
 use super::flows::Flows;
 use super::input::{ACK, FIN_ACK, PSH_ACK};
 use super::port::Port;
 use super::tx::ReplyContext;
-use crate::tcp::{self, State};
+use crate::tcp::{self, State, Tcb};
 use crate::wire::PacketKey;
 
 pub(super) use replies::{BatchCounts, FastPath};
@@ -99,5 +100,20 @@ impl<K: PacketKey> Flows<K> {
             State::FinWait1 => self.fast_time_wait(ctx, rx, frame, replies),
             _ => Some(frame),
         }
+    }
+}
+
+/// Later segments of the connection go where this one came from. `number`: the connection's.
+#[inline(always)]
+fn follow_link<'a, K>(
+    core: &mut Core,
+    tcb: &mut Tcb,
+    rx: &RxRecord<K>,
+    port_index: u8,
+    number: u32,
+    frame: impl FnOnce() -> &'a [u8],
+) {
+    if tcb.next_hop != rx.link {
+        tcb.next_hop = core.link_cache.update(frame(), rx.header.link_len, port_index, tcb.next_hop, number);
     }
 }

@@ -1,6 +1,6 @@
 //! The closing of a connection, by either end.
 
-use super::BatchCounts;
+use super::{BatchCounts, follow_link};
 use crate::engine::batch::{Replies, RxRecord};
 use crate::engine::flows::Flows;
 use crate::engine::port::Port;
@@ -31,10 +31,7 @@ impl<K: PacketKey> Flows<K> {
             self.finish(ctx, rx, frame, State::CloseWait, replies);
             return None;
         }
-        if tcb.next_hop != rx.link {
-            let bytes = port.bytes(&frame);
-            tcb.next_hop = core.link_cache.update(bytes, header.link_len, *port_index, tcb.next_hop, number);
-        }
+        follow_link(core, tcb, rx, *port_index, number, || port.bytes(&frame));
         tcb.note_arrival(self.timers.idle_ms, false);
         tcb.set(TcbFlags::QUEUED);
         replies.push(rx.conn(), frame, header.link_len);
@@ -57,10 +54,7 @@ impl<K: PacketKey> Flows<K> {
         let listener = tcb.listener;
         tcp::fast_path::on_last_fin(tcb, header, core.tcp.now);
         core.counters.closed[Closed::Active as usize].bump();
-        if tcb.next_hop != rx.link {
-            let bytes = port.bytes(&frame);
-            tcb.next_hop = core.link_cache.update(bytes, header.link_len, *port_index, tcb.next_hop, number);
-        }
+        follow_link(core, tcb, rx, *port_index, number, || port.bytes(&frame));
         tcb.set(TcbFlags::QUEUED);
         let ended = ClosedConnection { id: number, now: core.tcp.now, endpoints: &header.key };
         core.services.notify_closed(listener, &ended, Closed::Active);

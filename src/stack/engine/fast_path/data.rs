@@ -1,5 +1,6 @@
 //! ESTABLISHED: the next data in order, and ACKs of nothing new.
 
+use super::follow_link;
 use crate::engine::batch::{Replies, RxRecord};
 use crate::engine::flows::Flows;
 use crate::engine::port::Port;
@@ -40,9 +41,7 @@ impl<K: PacketKey> Flows<K> {
             return None;
         }
         tcb.note_arrival(self.timers.idle_ms, header.payload_len > 0);
-        if tcb.next_hop != rx.link {
-            tcb.next_hop = core.link_cache.update(bytes, header.link_len, *port_index, tcb.next_hop, number);
-        }
+        follow_link(core, tcb, rx, *port_index, number, || bytes);
         if header.payload_len == 0 {
             port.release(frame);
         } else {

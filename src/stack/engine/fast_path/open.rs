@@ -1,6 +1,6 @@
 //! The opening of a connection: SYN, SYN-ACK, ACK.
 
-use super::BatchCounts;
+use super::{BatchCounts, follow_link};
 use crate::engine::batch::{Replies, RxRecord, Segments};
 use crate::engine::flows::Flows;
 use crate::engine::input::SYN;
@@ -12,7 +12,7 @@ use crate::engine::tx::ReplyContext;
 use crate::tcp::fast_path::HalfOpen;
 use crate::tcp::{self, State, TcbFlags};
 use crate::wire::ethernet::swap_addresses;
-use crate::wire::{OptionSet, PacketKey, ReplyNumbers, Seq};
+use crate::wire::{OptionSet, PacketKey, ReplyNumbers, RxHeader, Seq};
 
 impl<K: PacketKey> Flows<K> {
     /// Takes SYNs, up to one that it does not take, which it returns, or up to a segment of another kind. One
@@ -25,20 +25,31 @@ impl<K: PacketKey> Flows<K> {
         counts: &mut BatchCounts,
     ) -> Option<(&'a RxRecord<K>, P::Frame)> {
         while let Some((rx, frame)) = segments.next_if(|flags| flags == SYN) {
-            let left = match self.half_open >= self.fast.cookies_from {
-                true => self.fast_cookie(ctx, rx, frame, counts),
-                false => self.fast_syn(ctx, rx, frame, counts),
-            };
-            if let Some(frame) = left {
+            if let Some(frame) = self.fast_syn_or_cookie(ctx, rx, frame, counts) {
                 return Some((rx, frame));
             }
         }
         None
     }
 
+    /// A SYN: state is kept, or a cookie is sent.
+    #[inline(always)]
+    fn fast_syn_or_cookie<P: Port>(
+        &mut self,
+        ctx: &mut ReplyContext<'_, P>,
+        rx: &RxRecord<K>,
+        frame: P::Frame,
+        counts: &mut BatchCounts,
+    ) -> Option<P::Frame> {
+        match self.half_open >= self.fast.cookies_from {
+            true => self.fast_cookie(ctx, rx, frame, counts),
+            false => self.fast_syn(ctx, rx, frame, counts),
+        }
+    }
+
     /// A SYN: a half-open connection and its SYN-ACK.
     #[inline(always)]
-    pub(super) fn fast_syn<P: Port>(
+    fn fast_syn<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
         rx: &RxRecord<K>,
@@ -47,8 +58,7 @@ impl<K: PacketKey> Flows<K> {
     ) -> Option<P::Frame> {
         let ReplyContext { core, port, .. } = ctx;
         let syn = &rx.header;
-        let usual = syn.options <= OptionSet::MSS || syn.options == OptionSet::ALL;
-        if !usual || core.faults_enabled {
+        if !has_usual_options(syn) || core.faults_enabled {
             return Some(frame);
         }
         let Some(listener) = self.listener_cache.get(&syn.key) else { return Some(frame) };
@@ -93,15 +103,12 @@ impl<K: PacketKey> Flows<K> {
             link => link,
         };
         let rx = &RxRecord { link, ..*rx };
-        match self.half_open >= self.fast.cookies_from {
-            true => self.fast_cookie(ctx, rx, frame, counts),
-            false => self.fast_syn(ctx, rx, frame, counts),
-        }
+        self.fast_syn_or_cookie(ctx, rx, frame, counts)
     }
 
     /// A SYN that is answered by a cookie: no state is kept.
     #[inline(always)]
-    pub(super) fn fast_cookie<P: Port>(
+    fn fast_cookie<P: Port>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
         rx: &RxRecord<K>,
@@ -110,10 +117,13 @@ impl<K: PacketKey> Flows<K> {
     ) -> Option<P::Frame> {
         let ReplyContext { core, port, .. } = ctx;
         let syn = &rx.header;
-        let usual = syn.options <= OptionSet::MSS || syn.options == OptionSet::ALL;
         let Some(listener) = self.listener_cache.get(&syn.key) else { return Some(frame) };
         // A connection may have this key; a full table may have to drop the SYN.
-        if !usual || core.faults_enabled || self.is_full() || self.shard.candidate(rx.prf.hash).is_some() {
+        if !has_usual_options(syn)
+            || core.faults_enabled
+            || self.is_full()
+            || self.shard.candidate(rx.prf.hash).is_some()
+        {
             return Some(frame);
         }
         let mss = tcp::fast_path::peer_mss(syn);
@@ -149,10 +159,7 @@ impl<K: PacketKey> Flows<K> {
         let mut cx = core.tcp.context(&header.key, Some(rx.prf), number);
         tcp::fast_path::establish(tcb, header, now_ms, &mut cx, service);
         let quiet = tcp::has_no_output(tcb);
-        if tcb.next_hop != rx.link {
-            let bytes = port.bytes(&frame);
-            tcb.next_hop = core.link_cache.update(bytes, header.link_len, *port_index, tcb.next_hop, number);
-        }
+        follow_link(core, tcb, rx, *port_index, number, || port.bytes(&frame));
         let links = self.timers.clear(tcb);
         self.timers.unlink(&mut self.shard, links);
         self.half_open -= 1;
@@ -187,4 +194,10 @@ impl<K: PacketKey> Flows<K> {
         let effects = Effects { before, action, timer: cx.timer, ended: cx.ended };
         self.apply(ctx, &rx.segment(), frame, rx.candidate, effects, replies);
     }
+}
+
+/// No options, the MSS alone, or the four options of Linux.
+#[inline(always)]
+fn has_usual_options<K>(syn: &RxHeader<K>) -> bool {
+    syn.options <= OptionSet::MSS || syn.options == OptionSet::ALL
 }

@@ -1,4 +1,4 @@
-//! What is recognised by its header fares as it would have fared without.
+//! The fast path leaves a connection in the same state as the general path does.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use crate::tcp::{
 };
 use crate::wire::{Flags, FlowKey4, Segment, SegmentInfo, TcpOptions, Timestamps, TupleSecret};
 
-/// What a user does when it is told that a connection has opened or that the peer has closed.
+/// A handler's actions when a connection has opened, or the peer has closed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Does {
     Nothing,
@@ -30,7 +30,7 @@ enum Does {
 
 const PAYLOAD: [u8; 1] = [7];
 
-/// Does that, and writes down what it is told.
+/// Takes these actions, and records the events.
 #[derive(Debug, PartialEq)]
 struct Actor(Does, Vec<String>);
 
@@ -120,7 +120,7 @@ fn after(
     let out = if action == Action::Output { poll_output(&mut tcb, &mut cx) } else { None };
     let (timer, ended) = (cx.timer, cx.ended);
     After {
-        // Nobody reads what was agreed with a connection that is no more.
+        // After the end, the negotiated options are not read.
         tcb: if tcb.state == State::Closed { String::new() } else { format!("{tcb:?}") },
         action,
         out,
