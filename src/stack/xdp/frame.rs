@@ -55,8 +55,16 @@ const fn in_memory_order(word: u64) -> u64 {
 /// compile:
 ///
 /// ```compile_fail,E0382
-/// fn twice(queue: &mut handfast::xdp::Queue, frame: handfast::xdp::Frame) {
+/// fn twice(queue: &mut handfast_stack::xdp::Queue, frame: handfast_stack::xdp::Frame) {
 ///     queue.release(frame);
+///     queue.release(frame);
+/// }
+/// ```
+///
+/// Only the second release is refused:
+///
+/// ```
+/// fn once(queue: &mut handfast_stack::xdp::Queue, frame: handfast_stack::xdp::Frame) {
 ///     queue.release(frame);
 /// }
 /// ```
