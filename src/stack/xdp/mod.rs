@@ -20,6 +20,7 @@
 //! | `next_hop.rs` | the kernel's route to a target, and the MAC address of the next hop |
 //! | `kernel_tcp.rs` | the kernel's TCP sockets, and the processes that hold them |
 //! | `program.rs`, `libbpf_log.rs` | [`Program`]: the loaded steering program; libbpf's messages |
+//! | `flow_filter.rs` | the filter of known flows, which the program reads (`unsafe`) |
 //! | `abi.rs` | the constants that the program shares with user space |
 //! | `attach.rs`, `link.rs`, `mode.rs` | attaching it by a link (`unsafe` in the second), and the errors of that |
 //! | `link_holder.rs` | the process that keeps a program attached |
@@ -39,6 +40,7 @@ mod config;
 mod device;
 mod error;
 mod ethtool;
+mod flow_filter;
 mod frame;
 pub mod inspect;
 pub mod kernel_tcp;
@@ -73,6 +75,7 @@ pub use claims::Claim;
 pub use config::{CopyMode, EffectiveConfig, QueueConfig, RING};
 pub use device::{Device, Preference};
 pub use error::{DeviceError, XdpError};
+pub use flow_filter::FlowFilter;
 pub use frame::Frame;
 pub use ledger::Ledger;
 pub use link::Link;
