@@ -185,7 +185,7 @@ struct counters {
 #define OWNED_KEY_SIZE 24
 #define OWNED_KEY_FAMILY 4
 #define OWNED_KEY_ADDRESS 8
-#define OWNED_SIZE 8200
+#define OWNED_SIZE 8712
 #define OWNED_PORTS 8
 #define CLAIM_SIZE 28
 #define CLAIM_ADDRESS 4

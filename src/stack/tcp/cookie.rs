@@ -155,17 +155,12 @@ impl PeriodKey {
 /// The options of a SYN-ACK whose sequence number is a cookie. The timestamp carries window scale and SACK,
 /// so without one they are not accepted.
 #[inline(always)]
-pub(super) fn syn_ack_options(
-    offer: &SynOptions,
-    our_mss: u16,
-    millis: u32,
-    offset: impl FnOnce() -> u32,
-) -> TcpOptions {
+pub(super) fn syn_ack_options(offer: &SynOptions, our_mss: u16, millis: u32, offset: u32) -> TcpOptions {
     let carried = match offer.timestamp {
         Some(_) => *offer,
         None => SynOptions::mss_only(offer.mss),
     };
-    carried.syn_ack(our_mss, || timestamp_with(offer, millis).wrapping_add(offset()))
+    carried.syn_ack(our_mss, || timestamp_with(offer, millis).wrapping_add(offset))
 }
 
 fn timestamp_with(offer: &SynOptions, millis: u32) -> u32 {

@@ -25,6 +25,7 @@ struct RuleValue {
     flags: u32,
     reserved: u32,
     ports: [u64; 1024],
+    ranges: [u64; 64],
 }
 
 const _: () = {
@@ -100,6 +101,7 @@ impl RuleMap {
             flags: if entry.exclusive { abi::OWNED_EXCLUSIVE } else { 0 },
             reserved: 0,
             ports: *entry.ports.words(),
+            ranges: [0; 64],
         };
         self.trie.update(key.as_bytes(), value.as_bytes(), MapFlags::ANY)?;
         self.keys.push(key);

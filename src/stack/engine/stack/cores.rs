@@ -10,7 +10,7 @@ use crate::engine::core::{Core, Secrets, Shared, servers};
 use crate::engine::inspect::Tables;
 use crate::engine::listeners::ListenerSet;
 use crate::engine::runner::{Asked, Runner, now, wake_event, waker};
-use crate::engine::{ForwardQueue, Worker};
+use crate::engine::{ForwardQueue, SynBoard, Worker};
 use crate::observe::CoreCounters;
 use crate::table::{Shard, table};
 use crate::tcp::{Config, Cookies, Tcb};
@@ -88,6 +88,7 @@ pub(super) fn start_cores(
         servers: servers(devices.len(), ports.iter().map(|ports| ports.iter().map(|(_, device)| *device))),
         core: options.bounds.clone(),
         sources: options.owned.clone(),
+        board: SynBoard::default(),
     });
     let cookies = Cookies::new(shared.secrets.cookie);
     let asked = Arc::<Asked>::default();
