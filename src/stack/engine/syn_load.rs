@@ -15,7 +15,7 @@ use crate::observe::CoreCounters;
 use crate::tcp::{Config, CookieMode, Time};
 
 /// Milliseconds between two looks at a pressed core's listeners.
-pub(super) const LOOK_MS: u32 = 100;
+pub(super) const LOOK_MS: u32 = 50;
 /// Half-open connections that are looked at.
 pub(super) const SAMPLE: usize = 1024;
 /// How long an unanswered SYN-ACK takes a place, seconds: one and its two usual retransmissions.

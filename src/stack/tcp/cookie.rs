@@ -61,14 +61,34 @@ impl Cookies {
     #[inline(always)]
     pub fn issue<K: FlowKey>(&mut self, key: &K, irs: Seq, mss: u16, now: Time) -> Seq {
         self.rotate(now);
-        let mark = self.current.period + 1;
+        self.note_issued_in(self.current.period);
+        let index = MSS_TABLE.iter().rposition(|entry| *entry <= mss).unwrap_or(0) as u32;
+        Seq(self.current.mac(key) ^ index) + spread(irs)
+    }
+
+    /// Takes note of cookies that the eBPF program issues now.
+    pub fn note_issued(&self, now: Time) {
+        self.note_issued_in(Cookies::period(now));
+    }
+
+    #[inline(always)]
+    fn note_issued_in(&self, period: u64) {
+        let mark = period + 1;
         // Written once a period, not once a SYN: the line stays shared between cores. Only upwards: a
         // core whose batch began in the period before may be late.
         if self.issued.load(Relaxed) < mark {
             self.issued.fetch_max(mark, Relaxed);
         }
-        let index = MSS_TABLE.iter().rposition(|entry| *entry <= mss).unwrap_or(0) as u32;
-        Seq(self.current.mac(key) ^ index) + spread(irs)
+    }
+
+    /// The number of the period of this time.
+    pub fn period(now: Time) -> u64 {
+        now.seconds() / PERIOD_S
+    }
+
+    /// The key of the cookies of a period, as the eBPF program needs it.
+    pub fn key_of(&self, period: u64) -> (u64, u64) {
+        PeriodKey::derive(self.secret, period).key
     }
 
     /// Returns the options of the SYN, from the ACK that answers its cookie; `None` if the cookie is
@@ -119,7 +139,7 @@ impl Cookies {
 
     #[cold]
     fn derive(&mut self, now: Time) {
-        let period = now.seconds() / PERIOD_S;
+        let period = Cookies::period(now);
         if period != self.current.period {
             self.previous = PeriodKey::derive(self.secret, period.saturating_sub(1));
             self.current = PeriodKey::derive(self.secret, period);
