@@ -76,7 +76,8 @@ struct owned_key {
 
 #define OWNED_EXCLUSIVE 1
 
-/* Ranges of ports of a prefix whose listener is known to the program; beyond that the stack answers. */
+/* Ranges of ports of a prefix whose listener is known to the program; beyond that the stack answers. A power
+ * of two. */
 #define MAX_RANGES 64
 
 /* Consecutive ports with one listener. */
@@ -92,7 +93,9 @@ struct owned {
 	__u32 flags;       /* OWNED_EXCLUSIVE */
 	__u32 range_count;
 	__u64 ports[1024]; /* bit p % 64 of word p / 64: TCP port p */
-	struct port_range ranges[MAX_RANGES]; /* disjoint, by `first` */
+	/* Disjoint, by `first`. Those beyond `range_count` repeat the last one, so that the search needs no
+	 * comparison with the count. */
+	struct port_range ranges[MAX_RANGES];
 };
 
 /*
@@ -143,7 +146,7 @@ struct tier_listener {
 /* By listener and CPU. */
 struct tier_counts {
 	__u64 syn_acks; /* TX_SYN_ACK */
-	__u64 syns;     /* all SYNs of listeners in cookie mode that are intact, limited ones included */
+	__u64 syns;     /* that the stack does not see: TX_SYN_ACK and DROP_SYN_LIMIT */
 	__u64 proven;   /* valid cookies */
 };
 
@@ -159,6 +162,16 @@ struct tier_device {
 	__u32 broadcast_count;
 	__be32 broadcasts[MAX_BROADCASTS]; /* of the networks on the link */
 };
+
+/* A key of the token buckets: an IPv4 /24 or IPv6 /64 of sources. */
+struct source_prefix {
+	__u64 family;
+	__u64 address; /* network order */
+};
+
+/* Entries of the cache of proven 4-tuples, and source prefixes whose SYNs are limited. */
+#define MAX_PROVEN 65536
+#define MAX_SYN_BUCKETS 65536
 
 /* A line of the filter of known flows (src/stack/xdp/flow_filter.rs): a flow counts in four counters of
  * one line. */
@@ -187,6 +200,22 @@ struct counters {
 #define OWNED_KEY_ADDRESS 8
 #define OWNED_SIZE 8712
 #define OWNED_PORTS 8
+#define OWNED_RANGES 8200
+#define PORT_RANGE_SIZE 8
+#define TIER_SIZE 448
+#define TIER_EPOCH 8
+#define TIER_FLOW_KEY 16
+#define TIER_TIMESTAMP_OFFSET 40
+#define TIER_MSS 48
+#define TIER_SYN_LIMIT 56
+#define TIER_KEYS 64
+#define TIER_LISTENER_SIZE 8
+#define TIER_LISTENER_WINDOW 4
+#define TIER_COUNTS_SIZE 24
+#define SOURCE_PREFIX_SIZE 16
+#define TIER_DEVICE_SIZE 88
+#define TIER_DEVICE_MAC 12
+#define TIER_DEVICE_BROADCAST_COUNT 20
 #define CLAIM_SIZE 28
 #define CLAIM_ADDRESS 4
 #define CLAIM_MAC 20
@@ -199,6 +228,23 @@ AT(owned_key, address, OWNED_KEY_ADDRESS);
 _Static_assert(sizeof(struct owned) == OWNED_SIZE, "owned");
 AT(owned, flags, 0);
 AT(owned, ports, OWNED_PORTS);
+AT(owned, ranges, OWNED_RANGES);
+_Static_assert(sizeof(struct port_range) == PORT_RANGE_SIZE, "port_range");
+_Static_assert(sizeof(struct tier) == TIER_SIZE, "tier");
+AT(tier, epoch_ns, TIER_EPOCH);
+AT(tier, flow_key, TIER_FLOW_KEY);
+AT(tier, timestamp_offset, TIER_TIMESTAMP_OFFSET);
+AT(tier, mss, TIER_MSS);
+AT(tier, syn_limit, TIER_SYN_LIMIT);
+AT(tier, keys, TIER_KEYS);
+_Static_assert(sizeof(struct tier_listener) == TIER_LISTENER_SIZE, "tier_listener");
+AT(tier_listener, window, TIER_LISTENER_WINDOW);
+_Static_assert(sizeof(struct tier_counts) == TIER_COUNTS_SIZE, "tier_counts");
+_Static_assert(sizeof(struct source_prefix) == SOURCE_PREFIX_SIZE, "source_prefix");
+_Static_assert(sizeof(struct tier_device) == TIER_DEVICE_SIZE, "tier_device");
+AT(tier_device, mac, TIER_DEVICE_MAC);
+AT(tier_device, broadcast_count, TIER_DEVICE_BROADCAST_COUNT);
+_Static_assert(sizeof(struct filter_line) == FILTER_LINE, "filter_line");
 _Static_assert(sizeof(struct claim) == CLAIM_SIZE, "claim");
 AT(claim, family, 0);
 AT(claim, address, CLAIM_ADDRESS);

@@ -25,6 +25,8 @@
 //! | `attach.rs`, `link.rs`, `mode.rs` | attaching it by a link (`unsafe` in the second), and the errors of that |
 //! | `link_holder.rs` | the process that keeps a program attached |
 //! | `lpm.rs`, `rule_maps.rs` | the rules as entries of a longest-prefix match, and the maps of them |
+//! | `steering_rule.rs` | a rule with its listener, and the listeners of a prefix's ports |
+//! | `tier.rs`, `tier_device.rs` | the cookie tier's maps: those of all programs, and that of an interface |
 //! | `claims.rs` | other hosts that claim an exclusive address |
 //! | `verdict.rs` | the program's verdicts and their counters |
 //! | `vlan.rs` | the VLANs of an interface, and whether XDP sees their tags |
@@ -65,6 +67,9 @@ mod rtnetlink;
 mod rule_maps;
 pub mod sizing;
 mod socket;
+mod steering_rule;
+mod tier;
+mod tier_device;
 mod umem;
 mod verdict;
 pub mod vlan;
@@ -87,4 +92,7 @@ pub use program::{Program, VerdictWatch};
 pub use program_error::{AttachError, AttachedProgram, ProgramError, missing_capabilities};
 pub use queue::{KernelEnd, MAX_BATCH, Queue, QueueCounters, QueueWatch, Statistics};
 pub use rtnetlink::Changes;
+pub use steering_rule::SteeringRule;
+pub use tier::{Tier, TierConfig, TierCounts};
+pub use tier_device::TierDevice;
 pub use verdict::{VERDICTS, Verdict, VerdictCounts};
