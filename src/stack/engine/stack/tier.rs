@@ -127,7 +127,7 @@ struct Control {
     listeners: BTreeMap<u16, Switch>,
     /// When a listener last needed the filter.
     needed: Option<Instant>,
-    /// The period up to which the program's keys were written.
+    /// The last period whose key the program has.
     keys_of: Option<u64>,
     looked: Instant,
 }
@@ -190,13 +190,16 @@ impl Control {
     /// Writes the keys of this period and those around it, when it is a new one.
     fn renew_keys(&mut self) {
         let period = Cookies::period(now(self.tier.epoch));
-        if self.keys_of == Some(period) {
+        if self.keys_of.is_some_and(|last| last >= period + PERIODS_AFTER) {
             return;
         }
-        for number in period.saturating_sub(PERIODS_BEFORE)..=period + PERIODS_AFTER {
+        // Never one that is in use: the program would be without it for a moment.
+        let first = self.keys_of.map_or(period.saturating_sub(PERIODS_BEFORE), |last| last + 1);
+        let last = period + PERIODS_AFTER;
+        for number in first.max(period.saturating_sub(PERIODS_BEFORE))..=last {
             self.tier.tier.set_key(number, self.tier.cookies.key_of(number));
         }
-        self.keys_of = Some(period);
+        self.keys_of = Some(last);
     }
 
     /// Takes note of what each listener has answered by cookie.
@@ -204,10 +207,14 @@ impl Control {
         let (known, faults) = self.tier.listening.answering();
         let mode = self.tier.shared.config.cookies;
         let counts = self.tier.tier.all_counts(known.iter().max().map_or(0, |last| last.saturating_add(1)));
-        let counts = counts.unwrap_or_default();
         for listener in &known {
             let load = self.tier.shared.board.load(*listener);
-            let program = counts.get(usize::from(*listener)).copied().unwrap_or_default();
+            // Before Linux 5.19 they cannot be read without privileges: the program then goes on answering.
+            let program = match &counts {
+                Ok(counts) => counts.get(usize::from(*listener)).copied().unwrap_or_default(),
+                Err(_) if self.listeners.get(listener).is_some_and(|switch| switch.on) => continue,
+                Err(_) => TierCounts::default(),
+            };
             let answered = Answered { syns: load.sent + program.syns, proven: load.proven };
             if mode == CookieMode::Always || load.cores > 0 {
                 self.listeners.entry(*listener).or_insert_with(|| Switch::new(answered));
