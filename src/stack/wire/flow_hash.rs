@@ -28,9 +28,9 @@ pub fn flow_hash<K: FlowKey>(key: &FlowHashKey, flow: &K) -> u64 {
     let words = flow.to_words();
     let [first, last] = key.factors;
     let (pairs, rest) = words.as_ref().as_chunks::<2>();
-    let state = pairs.iter().fold(key.start, |state, [low, high]| {
-        mix(state, u64::from(*low) | u64::from(*high) << 32, first)
-    });
+    let state = pairs
+        .iter()
+        .fold(key.start, |state, [low, high]| mix(state, u64::from(*low) | u64::from(*high) << 32, first));
     rest.iter().fold(state, |state, word| mix(state, u64::from(*word), last))
 }
 

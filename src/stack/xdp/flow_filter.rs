@@ -152,6 +152,9 @@ mod tests {
 
     #[test]
     fn the_size_follows_the_number_of_flows() {
-        assert_eq!([1, 1 << 20, 1 << 24, u32::MAX].map(FlowFilter::lines_for), [1 << 10, 1 << 17, 1 << 20, 1 << 20]);
+        assert_eq!(
+            [1, 1 << 20, 1 << 24, u32::MAX].map(FlowFilter::lines_for),
+            [1 << 10, 1 << 17, 1 << 20, 1 << 20]
+        );
     }
 }

@@ -24,7 +24,7 @@ use crate::wire::flow_hash::FlowHashKey;
 pub struct Tier {
     settings: Mapping,
     listeners: Mapping,
-    filter: FlowFilter,
+    filter: Arc<FlowFilter>,
     counts: MapHandle,
     /// Every shared map, by its name in the program.
     maps: Vec<(&'static str, MapHandle)>,
@@ -136,7 +136,7 @@ impl Tier {
         let filter = Mapping::of_array(filter_map.as_fd(), (lines * abi::FILTER_LINE) as usize)?;
         let tier = Tier {
             listeners: Mapping::of_array(listeners_map.as_fd(), listeners as usize * LISTENER_SIZE)?,
-            filter: FlowFilter::in_mapping(Arc::new(filter), lines, config.flow_key)?,
+            filter: Arc::new(FlowFilter::in_mapping(Arc::new(filter), lines, config.flow_key)?),
             counts: MapHandle::try_from(&counts)?,
             maps: vec![
                 ("tier", settings_map),
@@ -205,7 +205,7 @@ impl Tier {
     }
 
     /// The filter of known flows.
-    pub fn filter(&self) -> &FlowFilter {
+    pub fn filter(&self) -> &Arc<FlowFilter> {
         &self.filter
     }
 

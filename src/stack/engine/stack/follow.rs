@@ -232,6 +232,7 @@ impl Follow {
                 self.again = true;
                 continue;
             }
+            devices[number].tell_tier(&policy);
             let before = std::mem::replace(&mut self.followed.policies[number], policy);
             let now = self.followed.policies[number].mac;
             if before.mac != now {
