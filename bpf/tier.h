@@ -60,7 +60,7 @@ static __always_inline int has_cookie(const struct tier *tier, const struct flow
 	__u64 period = read_clock(tier).period;
 
 	return is_of_period(tier, period, flow, is_ipv6, irs, cookie) ||
-	       is_of_period(tier, period - 1, flow, is_ipv6, irs, cookie);
+	       (period && is_of_period(tier, period - 1, flow, is_ipv6, irs, cookie));
 }
 
 static __always_inline enum verdict ack_verdict(const struct tier *tier, __u32 listener,

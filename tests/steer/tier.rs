@@ -1,6 +1,5 @@
 //! The cookie tier, for the files `tier_*`: a program with a tier, and the stack that it must agree with.
 
-use std::hash::Hasher;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
@@ -10,10 +9,9 @@ use handfast_stack::tcp::{
 };
 use handfast_stack::wire::flow_hash::FlowHashKey;
 use handfast_stack::wire::{
-    EndpointRange, PacketKey, ParseConfig, Segment, TuplePrf, TupleSecret, TxSegment, ethernet, write_segment,
+    EndpointRange, PacketKey, ParseConfig, Segment, TupleSecret, TxSegment, ethernet, write_segment,
 };
 use handfast_stack::xdp::{Program, SteeringRule, Tier, TierConfig, TierDevice, VERDICTS, Verdict};
-use siphasher::sip::SipHasher24;
 
 use crate::kernel::{action_of, addresses, run_with_output, xdp_socket};
 
@@ -52,15 +50,9 @@ pub fn epoch_of(period: u64) -> u64 {
     monotonic_ns().wrapping_sub((period * PERIOD_S + 10) * 1_000_000_000)
 }
 
-/// The key of a period, as `Cookies` derives it.
+/// The key of a period.
 pub fn period_key(period: u64) -> (u64, u64) {
-    let half = |which: u64| {
-        let mut hasher = SipHasher24::new_with_keys(SECRET.0, SECRET.1);
-        hasher.write_u64(period);
-        hasher.write_u64(which);
-        hasher.finish()
-    };
-    (half(0), half(1))
+    Cookies::new(SECRET).key_of(period)
 }
 
 pub fn rule(owned: &str, listener: impl Into<Option<u16>>) -> SteeringRule {
@@ -193,7 +185,8 @@ impl Reference {
             config: &self.config,
             buffers: &mut self.buffers,
             counters: &self.counters,
-            prf: Some(TuplePrf { timestamp_offset: TIMESTAMP_OFFSET, ..TuplePrf::default() }),
+            prf: None,
+            timestamp_offset: TIMESTAMP_OFFSET,
             secret: &self.secret,
             endpoints: &segment.key,
             number: 0,
