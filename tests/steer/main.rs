@@ -8,6 +8,8 @@ mod live;
 mod protocols;
 mod rules;
 mod tier;
+mod tier_acks;
+mod tier_flows;
 mod tier_frames;
 mod tier_syns;
 mod truncation;
