@@ -197,10 +197,8 @@ static __always_inline int find_headers(struct syn *syn, struct xdp_md *ctx, __u
 {
 	syn->frame = (void *)(long)ctx->data;
 	syn->end = (void *)(long)ctx->data_end;
-	if (network_at > MAX_LINK_LEN || tcp_at > MAX_HEADERS)
-		return 0;
-	syn->network = syn->frame + network_at;
-	syn->tcp = syn->network + tcp_at;
+	syn->network = syn->frame + (network_at & LINK_LEN_MASK);
+	syn->tcp = syn->network + (tcp_at & TCP_AT_MASK);
 	if (syn->frame + ETH_HLEN > syn->end || syn->network + network_len(is_ipv6) > syn->end ||
 	    (void *)(syn->tcp + 1) > syn->end)
 		return 0;

@@ -6,9 +6,11 @@
 #include <linux/tcp.h>
 #include <bpf/bpf_endian.h>
 
-#include "abi.h"
+#include "flow.h"
 
 #define MAX_OPTIONS_LEN 40
+/* All bits of an offset in them: see flow.h. */
+#define OFFSET_MASK 0x3f
 
 #define OPTION_END 0
 #define OPTION_NOP 1
@@ -126,11 +128,11 @@ __noinline __u64 walk_options(struct xdp_md *ctx, __u64 start, __u64 len)
 	__u8 *at;
 
 	found = bpf_map_lookup_elem(&found_options, &only);
-	if (!found || start > MAX_LINK_LEN + MAX_HEADERS || len > MAX_OPTIONS_LEN)
+	if (!found || len > MAX_OPTIONS_LEN)
 		return OPTIONS_INVALID;
 	clear(found);
 	for (step = 0; step < MAX_OPTIONS_LEN && offset + 1 < len; step++) {
-		at = data + start + offset;
+		at = data + (start & FRAME_MASK) + (offset & OFFSET_MASK);
 		if ((void *)(at + 2) > end)
 			return OPTIONS_INVALID;
 		if (at[0] == OPTION_END)
@@ -148,7 +150,7 @@ __noinline __u64 walk_options(struct xdp_md *ctx, __u64 start, __u64 len)
 	if (offset == len)
 		return packed(found);
 	/* One byte is left, which has no room for a length. */
-	at = data + start + offset;
+	at = data + (start & FRAME_MASK) + (offset & OFFSET_MASK);
 	if ((void *)(at + 1) > end || (at[0] != OPTION_END && at[0] != OPTION_NOP))
 		return OPTIONS_INVALID;
 	return packed(found);
@@ -187,9 +189,7 @@ __noinline __u64 read_options(struct xdp_md *ctx, __u64 tcp_at)
 	__be32 *word;
 	__u64 len;
 
-	if (tcp_at > MAX_LINK_LEN + MAX_HEADERS)
-		return OPTIONS_INVALID;
-	tcp = data + tcp_at;
+	tcp = data + (tcp_at & FRAME_MASK);
 	word = (__be32 *)(tcp + 1);
 	if ((void *)word > end || tcp->doff * 4 < sizeof(*tcp))
 		return OPTIONS_INVALID;

@@ -19,6 +19,16 @@
 
 #define NO_LISTENER 0xffffffff
 
+/* 1 if `a` is below `b`, else 0, computed without a branch. The compiler must not see through it: in the forms
+ * that it would choose, the verifier of Linux 6.1 loses the bounds. */
+static __always_inline __u64 is_below(__u64 a, __u64 b)
+{
+	__u64 sign = (a - b) >> 63;
+
+	asm volatile("" : "+r"(sign));
+	return sign;
+}
+
 /* The listener of an owned port: the last range that begins at or below it, by bisection without branches,
  * which the verifier follows on one path. */
 static __always_inline __u32 listener_of(const struct owned *owned, __u64 port)
@@ -28,7 +38,7 @@ static __always_inline __u32 listener_of(const struct owned *owned, __u64 port)
 
 #pragma unroll
 	for (step = MAX_RANGES / 2; step; step /= 2)
-		at += ((owned->ranges[(at + step) & (MAX_RANGES - 1)].first - port - 1) >> 63) * step;
+		at += is_below(owned->ranges[(at + step) & (MAX_RANGES - 1)].first, port + 1) * step;
 	range = &owned->ranges[at & (MAX_RANGES - 1)];
 	return range->first <= port && port <= range->last ? range->listener : NO_LISTENER;
 }
@@ -171,10 +181,8 @@ __noinline int listener_verdict(struct xdp_md *ctx, __u64 network_at, __u64 tcp_
 	struct iphdr *ip;
 	int is_ipv6;
 
-	if (network_at > MAX_LINK_LEN || tcp_at > MAX_HEADERS)
-		return SOCKET_TCP;
-	ip = data + network_at;
-	tcp = (void *)ip + tcp_at;
+	ip = data + (network_at & LINK_LEN_MASK);
+	tcp = (void *)ip + (tcp_at & TCP_AT_MASK);
 	if ((void *)(ip + 1) > end || (void *)(tcp + 1) > end)
 		return SOCKET_TCP;
 	is_ipv6 = ip->version == 6;
