@@ -11,6 +11,7 @@ mod tier;
 mod tier_acks;
 mod tier_flows;
 mod tier_frames;
+mod tier_rules;
 mod tier_syns;
 mod truncation;
 mod verdicts;

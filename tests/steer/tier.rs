@@ -240,24 +240,3 @@ impl Random {
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
-
-/// `cargo test --test steer how_long -- --ignored --nocapture`
-#[test]
-#[ignore = "prints times, proves nothing"]
-fn how_long_loading_takes() {
-    use std::os::fd::AsRawFd;
-    if !crate::kernel::privileged() {
-        return;
-    }
-    let start = std::time::Instant::now();
-    let program = Program::load(&[rule("10.0.0.0/8:80", None)], &[]).unwrap();
-    let loaded = start.elapsed();
-    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", program.as_fd().as_raw_fd())).unwrap();
-    drop(program);
-    println!("{loaded:?}, and {:?} to end\n{info}", start.elapsed() - loaded);
-    let start = std::time::Instant::now();
-    let bench = TierBench::usual();
-    let loaded = start.elapsed();
-    drop(bench);
-    println!("{loaded:?} with a tier, and {:?} to end", start.elapsed() - loaded);
-}
