@@ -4,9 +4,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use handfast_stack::observe::CoreCounters;
-use handfast_stack::tcp::{
-    self, Config, Context, Cookies, SendBuffers, Time, TimerOp, on_syn_with_cookie,
-};
+use handfast_stack::tcp::{self, Config, Context, Cookies, SendBuffers, Time, TimerOp, on_syn_with_cookie};
 use handfast_stack::wire::flow_hash::FlowHashKey;
 use handfast_stack::wire::{
     EndpointRange, PacketKey, ParseConfig, Segment, TupleSecret, TxSegment, ethernet, write_segment,

@@ -17,7 +17,8 @@ const LIMITLESS: u32 = u32::MAX;
 fn issue(reference: &mut Reference, syn: &Tcp, mss: u16, now: Time) -> u32 {
     let (remote_port, local_port) = syn.ports;
     let cookie = if syn.is_ipv6() {
-        let [remote, local] = [&syn.source, &syn.destination].map(|at| <[u8; 16]>::try_from(&at[..]).unwrap());
+        let [remote, local] =
+            [&syn.source, &syn.destination].map(|at| <[u8; 16]>::try_from(&at[..]).unwrap());
         let key = FlowKey6 { remote, local, remote_port, local_port };
         reference.cookies.issue(&key, Seq(syn.seq), mss, now)
     } else {
@@ -111,7 +112,9 @@ fn keys_of_many_periods_take_turns() {
         bench.tier.set_key(period + 1, period_key(period + 1));
         bench.set_epoch(epoch_of(period));
         let now = bench.now();
-        for (before, expected) in [(0, SocketProven), (1, SocketProven), (2, DropUnproven), (16, DropUnproven)] {
+        for (before, expected) in
+            [(0, SocketProven), (1, SocketProven), (2, DropUnproven), (16, DropUnproven)]
+        {
             let syn = some_syn(&mut random);
             let then = Time { micros: now.micros - before * 64_000_000 };
             let ack = ack_of(&syn, issue(&mut reference, &syn, 1460, then));
@@ -235,7 +238,8 @@ fn verdicts_by_flags() {
     let mut limited = config();
     limited.unproven_per_second = LIMITLESS;
     for ipv6 in [false, true] {
-        let rules = [crate::tier::rule("10.0.0.0/8:80", LISTENER), crate::tier::rule("[2001::]/16:80", LISTENER)];
+        let rules =
+            [crate::tier::rule("10.0.0.0/8:80", LISTENER), crate::tier::rule("[2001::]/16:80", LISTENER)];
         let mut bench = TierBench::new(&limited, &rules, &[]);
         let tcp = Tcp::of(ipv6);
         for flags in 0..=255u8 {

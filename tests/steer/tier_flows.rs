@@ -83,7 +83,8 @@ fn a_filter_of_many_flows_has_few_false_positives() {
     }
     let mut bench = TierBench::usual();
     let flow = |n: u32| {
-        Tcp::ipv4().with(|tcp| (tcp.source, tcp.ports.0) = (vec![100, (n >> 16) as u8, (n >> 8) as u8, n as u8], 1))
+        Tcp::ipv4()
+            .with(|tcp| (tcp.source, tcp.ports.0) = (vec![100, (n >> 16) as u8, (n >> 8) as u8, n as u8], 1))
     };
     // Two flows a line.
     (0..8192).for_each(|n| add(&bench, &flow(n)));
@@ -159,12 +160,15 @@ fn syns_of_one_prefix_have_a_limit() {
             assert_eq!(syn_acks, counts.sum(TxSynAck));
             assert_eq!(syns, counts.sum(TxSynAck) + counts.sum(DropSynLimit));
             assert_eq!(proven, 0);
-            assert_eq!(bench.tier.all_counts(LISTENER + 1).unwrap(), [
-                TierCounts::default(),
-                TierCounts::default(),
-                TierCounts::default(),
-                TierCounts { syn_acks, syns, proven }
-            ]);
+            assert_eq!(
+                bench.tier.all_counts(LISTENER + 1).unwrap(),
+                [
+                    TierCounts::default(),
+                    TierCounts::default(),
+                    TierCounts::default(),
+                    TierCounts { syn_acks, syns, proven }
+                ]
+            );
         }
     });
 }

@@ -82,17 +82,25 @@ fn the_listener_of_a_port_is_that_of_the_stack() {
         let rules = any_rules(&mut random);
         let Some(listeners) = listeners(&rules) else { continue };
         sets += 1;
-        bench.program.replace_rules(&rules, &[IpAddr::from([10, 1, 2, 3]), IpAddr::from([10, 2, 0, 9])]).unwrap();
+        bench
+            .program
+            .replace_rules(&rules, &[IpAddr::from([10, 1, 2, 3]), IpAddr::from([10, 2, 0, 9])])
+            .unwrap();
         for _ in 0..50 {
             let last = *random.pick(&[0, 1, 3, 130, 254]);
-            let address = *random.pick(&[[10, 1, 2, last], [10, 1, 9, last], [10, 9, 9, last], [10, 2, 0, 9]]);
+            let address =
+                *random.pick(&[[10, 1, 2, last], [10, 1, 9, last], [10, 9, 9, last], [10, 2, 0, 9]]);
             let (address, port) = (Ipv4Addr::from(address), any_port(&mut random));
             let owned = rules.iter().any(|rule| rule.owned.covers(address.into(), port));
             let expected = lookup(&listeners, address.into(), port);
             match asked(&mut bench, address, port) {
                 Ok(listener) => assert_eq!(Some(listener), expected, "{address} {port}: {rules:?}"),
                 Err(verdict) => {
-                    assert_eq!((expected, verdict == SocketTcp), (None, owned), "{address} {port}: {rules:?}");
+                    assert_eq!(
+                        (expected, verdict == SocketTcp),
+                        (None, owned),
+                        "{address} {port}: {rules:?}"
+                    );
                 }
             }
         }
@@ -170,7 +178,11 @@ fn every_verdict_of_the_tier() {
             ("no room for a header", syn().with(|tcp| tcp.longer = -21), SocketSyn),
             ("partial checksum", syn().with(|tcp| tcp.partial = true), SocketSyn),
             ("TCP checksum", syn().with(|tcp| tcp.tcp_checksum = 1), DropSynChecksum),
-            ("neither checksum", syn().with(|tcp| (tcp.partial, tcp.tcp_checksum) = (true, 1)), DropSynChecksum),
+            (
+                "neither checksum",
+                syn().with(|tcp| (tcp.partial, tcp.tcp_checksum) = (true, 1)),
+                DropSynChecksum,
+            ),
             ("offset 4", syn().with(|tcp| tcp.offset = Some(4)), DropSynHeader),
             ("offset past the end", syn().with(|tcp| tcp.offset = Some(11)), DropSynHeader),
             ("option of no length", syn().with(|tcp| tcp.options = vec![3, 0, 0, 0]), DropSynHeader),
@@ -199,7 +211,11 @@ fn every_verdict_of_the_tier() {
             rows.extend([
                 ("IP checksum", syn().with(|tcp| tcp.ip_checksum = 1), DropSynChecksum),
                 ("IP options", syn().with(|tcp| tcp.ip_options = vec![1; 4]), SocketSyn),
-                ("from a broadcast address", syn().with(|tcp| tcp.source = vec![10, 0, 0, 255]), DropSynSource),
+                (
+                    "from a broadcast address",
+                    syn().with(|tcp| tcp.source = vec![10, 0, 0, 255]),
+                    DropSynSource,
+                ),
                 ("from no broadcast address", syn().with(|tcp| tcp.source = vec![10, 0, 1, 255]), TxSynAck),
                 ("to a broadcast address", syn().with(|tcp| tcp.destination[3] = 255), SocketSyn),
             ]);
@@ -241,12 +257,9 @@ fn the_interface_decides_about_answers() {
         let broadcasts = (0..broadcasts).map(|n| Ipv4Addr::new(172, 16, n, 255)).collect();
         bench.program.set_tier_device(&TierDevice { transmits, broadcasts, ..TierDevice::default() });
     };
-    for (transmits, broadcasts, expected) in [
-        (false, 0, SocketSyn),
-        (true, 16, TxSynAck),
-        (true, 17, SocketSyn),
-        (true, 0, TxSynAck),
-    ] {
+    for (transmits, broadcasts, expected) in
+        [(false, 0, SocketSyn), (true, 16, TxSynAck), (true, 17, SocketSyn), (true, 0, TxSynAck)]
+    {
         set(&bench, transmits, broadcasts);
         assert_eq!(bench.verdict(&frame), expected, "{transmits}, {broadcasts}");
         // The cookies of other interfaces may arrive here.
@@ -338,7 +351,8 @@ fn a_tier_is_changed_without_capabilities() {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
             let tier = Tier::new(&config()).unwrap();
-            let program = Program::load_with(&[rule("0.0.0.0/0:80", 1)], &addresses(&[]), Some(&tier)).unwrap();
+            let program =
+                Program::load_with(&[rule("0.0.0.0/0:80", 1)], &addresses(&[]), Some(&tier)).unwrap();
             let socket = xdp_socket();
             program.set_socket(0, socket.as_fd()).unwrap();
             caps::clear(None, CapSet::Effective).unwrap();

@@ -72,16 +72,16 @@ pub fn xdp_tx(device: &Device, mode: Mode) -> Result<(), String> {
         (Mode::Native, Some(features)) if !features.native() => {
             Err("its driver does not support XDP_TX".to_owned())
         }
-        (Mode::Native, Some(features)) if is_veth && !features.transmits() => Err(
-            "the other end of this veth takes no frames from a program: it needs an XDP program, or GRO \
+        (Mode::Native, Some(features)) if is_veth && !features.transmits() => {
+            Err("the other end of this veth takes no frames from a program: it needs an XDP program, or GRO \
              (`ethtool -K PEER gro on`)"
-                .to_owned(),
-        ),
-        (Mode::Native, None) if is_veth => Err(
-            "this kernel does not say whether the other end of a veth takes frames from a program \
+                .to_owned())
+        }
+        (Mode::Native, None) if is_veth => {
+            Err("this kernel does not say whether the other end of a veth takes frames from a program \
              (Linux 6.3 does)"
-                .to_owned(),
-        ),
+                .to_owned())
+        }
         (Mode::Native, _) => Ok(()),
     }
 }
