@@ -323,8 +323,18 @@ fn special4(random: &mut Random) -> Vec<u8> {
 
 fn special6(random: &mut Random) -> Vec<u8> {
     const ADDRESSES: [&str; 12] = [
-        "::", "::1", "::2", "::1:0:0", "ff02::1", "ff0e::1234", "::ffff:192.0.2.1", "::fffe:192.0.2.1",
-        "64:ff9b::192.0.2.1", "fe80::1", "1::ffff:0:0", "::1:ffff:192.0.2.1",
+        "::",
+        "::1",
+        "::2",
+        "::1:0:0",
+        "ff02::1",
+        "ff0e::1234",
+        "::ffff:192.0.2.1",
+        "::fffe:192.0.2.1",
+        "64:ff9b::192.0.2.1",
+        "fe80::1",
+        "1::ffff:0:0",
+        "::1:ffff:192.0.2.1",
     ];
     let address: std::net::Ipv6Addr = random.pick(&ADDRESSES).parse().unwrap();
     address.octets().to_vec()

@@ -86,8 +86,7 @@ struct Node {
 }
 
 fn nodes(rules: &[SteeringRule], local: &[IpAddr]) -> BTreeMap<IpNet, Node> {
-    let empty =
-        || Node { is_rule: false, is_local: false, ports: PortSet::empty(), listeners: Vec::new() };
+    let empty = || Node { is_rule: false, is_local: false, ports: PortSet::empty(), listeners: Vec::new() };
     let mut nodes = BTreeMap::new();
     for SteeringRule { owned, listener } in rules {
         let node = nodes.entry(owned.prefix.trunc()).or_insert_with(empty);
@@ -216,7 +215,11 @@ mod tests {
             let words = longest.unwrap().ports.words();
             for port in 0..=400u16 {
                 let owned = words[usize::from(port / 64)] >> (port % 64) & 1 == 1;
-                assert_eq!(owned, rules.iter().any(|rule| rule.owned.covers(address, port)), "{address} {port}");
+                assert_eq!(
+                    owned,
+                    rules.iter().any(|rule| rule.owned.covers(address, port)),
+                    "{address} {port}"
+                );
             }
         }
     }

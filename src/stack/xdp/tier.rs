@@ -125,11 +125,9 @@ impl Tier {
         let settings_map = array("tier", abi::TIER_SIZE, 1)?;
         let listeners_map = array("tier_listeners", abi::TIER_LISTENER_SIZE, listeners)?;
         let filter_map = array("filter", abi::FILTER_LINE, lines)?;
-        let counts =
-            map(MapType::PercpuArray, "tier_counts", (4, abi::TIER_COUNTS_SIZE), listeners, 0)?;
+        let counts = map(MapType::PercpuArray, "tier_counts", (4, abi::TIER_COUNTS_SIZE), listeners, 0)?;
         let proven = map(MapType::Array, "proven", (4, 4), abi::MAX_PROVEN, 0)?;
-        let buckets =
-            map(MapType::LruPercpuHash, "syn_buckets", (abi::SOURCE_PREFIX_SIZE, 8), prefixes, 0)?;
+        let buckets = map(MapType::LruPercpuHash, "syn_buckets", (abi::SOURCE_PREFIX_SIZE, 8), prefixes, 0)?;
         let unproven = map(MapType::PercpuArray, "unproven_bucket", (4, 8), 1, 0)?;
 
         let settings = Mapping::of_array(settings_map.as_fd(), size_of::<Settings>())?;
