@@ -152,9 +152,14 @@ struct tier_counts {
 
 #define MAX_BROADCASTS 16
 
+/* How SYN-ACKs leave: not at all, by XDP_TX, by a redirect to the same interface. */
+#define TRANSMITS_NOTHING 0
+#define TRANSMITS_TX 1
+#define TRANSMITS_REDIRECT 2
+
 /* Of the program's own interface. */
 struct tier_device {
-	__u32 transmits;       /* 1: XDP_TX works there */
+	__u32 transmits;       /* TRANSMITS_* */
 	__u32 accepts_partial; /* 1: a TCP checksum over the pseudo-header alone is accepted */
 	__u32 has_mac;
 	__u8 mac[6];           /* SYNs for another one are left to the stack */

@@ -21,6 +21,16 @@ static __always_inline void count(enum verdict verdict)
 		counters->frames[index]++;
 }
 
+/* Sends a frame where it came from. */
+static __always_inline int transmit(struct xdp_md *ctx)
+{
+	__u32 only = 0;
+	struct tier_device *device = bpf_map_lookup_elem(&tier_device, &only);
+
+	return device && device->transmits == TRANSMITS_REDIRECT ? bpf_redirect(ctx->ingress_ifindex, 0)
+								 : XDP_TX;
+}
+
 SEC("xdp")
 int steer(struct xdp_md *ctx)
 {
@@ -36,7 +46,7 @@ int steer(struct xdp_md *ctx)
 	if (verdict >= DROP_NO_SOCKET) {
 		action = XDP_DROP;
 	} else if (verdict == TX_SYN_ACK) {
-		action = XDP_TX;
+		action = transmit(ctx);
 	} else if (verdict >= SOCKET_TCP) {
 		/* The helper returns XDP_DROP if the queue has no socket. */
 		action = bpf_redirect_map(&sockets, ctx->rx_queue_index, XDP_DROP);

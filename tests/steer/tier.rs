@@ -9,7 +9,7 @@ use handfast_stack::wire::flow_hash::FlowHashKey;
 use handfast_stack::wire::{
     EndpointRange, PacketKey, ParseConfig, Segment, TupleSecret, TxSegment, ethernet, write_segment,
 };
-use handfast_stack::xdp::{Program, SteeringRule, Tier, TierConfig, TierDevice, VERDICTS, Verdict};
+use handfast_stack::xdp::{Program, SteeringRule, Tier, TierConfig, TierDevice, Transmit, VERDICTS, Verdict};
 
 use crate::kernel::{action_of, addresses, run_with_output, xdp_socket};
 
@@ -107,7 +107,7 @@ impl TierBench {
     /// The interface of program and stack has these settings.
     pub fn with_parse(mut self, parse: ParseConfig) -> TierBench {
         self.program.set_tier_device(&TierDevice {
-            transmits: true,
+            transmit: Transmit::Tx,
             accepts_partial: parse.accept_partial_checksum,
             mac: parse.mac,
             broadcasts: parse.subnets.iter().map(ipnet::Ipv4Net::broadcast).collect(),

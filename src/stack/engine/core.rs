@@ -249,7 +249,7 @@ impl Core {
             isn_tick: 0,
             timestamp_offset: shared.secrets.timestamp_offset,
         };
-        Core {
+        let core = Core {
             id,
             counters,
             tcp,
@@ -270,7 +270,9 @@ impl Core {
             wakers: Vec::new(),
             shared,
             rules,
-        }
+        };
+        core.post_windows();
+        core
     }
 
     /// How to wake each core, by number. Without, no core sleeps.

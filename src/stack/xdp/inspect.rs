@@ -8,7 +8,7 @@ use libbpf_rs::query::LinkInfoIter;
 use libbpf_rs::{Xdp, XdpFlags};
 use nix::sys::utsname::uname;
 
-use super::{Device, Mode, ethtool, libbpf_log};
+use super::{Device, Mode, Transmit, ethtool, libbpf_log};
 
 /// The XDP features that a driver advertises (`NETDEV_XDP_ACT_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,28 +61,29 @@ pub fn features(ifindex: u32) -> Option<XdpFeatures> {
     XdpFeatures::from_reply(state.feature_flags, release())
 }
 
-/// Whether a program attached in this mode can send frames where they came from (`XDP_TX`).
+/// How a program that is attached in this mode can send frames where they came from.
 ///
 /// # Errors
 /// Why it cannot, for the operator.
-pub fn xdp_tx(device: &Device, mode: Mode) -> Result<(), String> {
+pub fn transmit(device: &Device, mode: Mode) -> Result<Transmit, String> {
     let is_veth = device.driver.as_deref() == Some("veth");
     match (mode, features(device.index)) {
-        (Mode::Generic, _) => Ok(()),
+        (Mode::Generic, _) => Ok(Transmit::Tx),
         (Mode::Native, Some(features)) if !features.native() => {
             Err("its driver does not support XDP_TX".to_owned())
         }
-        (Mode::Native, Some(features)) if is_veth && !features.transmits() => {
-            Err("the other end of this veth takes no frames from a program: it needs an XDP program, or GRO \
-             (`ethtool -K PEER gro on`)"
-                .to_owned())
-        }
-        (Mode::Native, None) if is_veth => {
-            Err("this kernel does not say whether the other end of a veth takes frames from a program \
-             (Linux 6.3 does)"
-                .to_owned())
-        }
-        (Mode::Native, _) => Ok(()),
+        (Mode::Native, Some(features)) if is_veth && features.transmits() => Ok(Transmit::Redirect),
+        (Mode::Native, Some(_)) if is_veth => Err(
+            "the other end of this veth takes no frames from a program: it needs GRO (`ethtool -K PEER gro on`) \
+             or an XDP program"
+                .to_owned(),
+        ),
+        (Mode::Native, None) if is_veth => Err(
+            "this kernel does not say whether the other end of a veth takes frames from a program; Linux 6.3 \
+             does"
+                .to_owned(),
+        ),
+        (Mode::Native, _) => Ok(Transmit::Tx),
     }
 }
 

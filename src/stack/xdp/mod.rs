@@ -94,5 +94,5 @@ pub use queue::{KernelEnd, MAX_BATCH, Queue, QueueCounters, QueueWatch, Statisti
 pub use rtnetlink::Changes;
 pub use steering_rule::SteeringRule;
 pub use tier::{Tier, TierConfig, TierCounts};
-pub use tier_device::TierDevice;
+pub use tier_device::{TierDevice, Transmit};
 pub use verdict::{VERDICTS, Verdict, VerdictCounts};

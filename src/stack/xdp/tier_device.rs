@@ -13,8 +13,8 @@ use super::mapping::Mapping;
 /// What the cookie tier has to know of the interface of a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TierDevice {
-    /// Whether the program may send frames there (`XDP_TX`). Otherwise the stack answers every SYN.
-    pub transmits: bool,
+    /// How the program sends frames there.
+    pub transmit: Transmit,
     /// Whether a TCP checksum over the pseudo-header alone is accepted.
     pub accepts_partial: bool,
     /// SYNs in frames to another MAC are left to the stack. `None`: any.
@@ -22,6 +22,29 @@ pub struct TierDevice {
     /// The broadcast addresses of the networks on the link, which are no source of a SYN. With more than 16
     /// of them the stack answers every SYN.
     pub broadcasts: Vec<Ipv4Addr>,
+}
+
+/// How a program sends a frame where it came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Transmit {
+    /// It cannot: the stack answers every SYN.
+    #[default]
+    Nothing,
+    /// `XDP_TX`.
+    Tx,
+    /// `XDP_REDIRECT` to the same interface. A veth whose other end has NAPI without a program takes a frame by
+    /// `XDP_TX`, but does not tell the other end of it.
+    Redirect,
+}
+
+impl Transmit {
+    fn number(self) -> u32 {
+        match self {
+            Transmit::Nothing => abi::TRANSMITS_NOTHING,
+            Transmit::Tx => abi::TRANSMITS_TX,
+            Transmit::Redirect => abi::TRANSMITS_REDIRECT,
+        }
+    }
 }
 
 /// `struct tier_device` of `bpf/abi.h`.
@@ -78,7 +101,7 @@ impl DeviceSettings {
         }
         let fit = device.broadcasts.len() <= broadcasts.len();
         DeviceSettings {
-            transmits: u32::from(device.transmits && fit),
+            transmits: if fit { device.transmit.number() } else { abi::TRANSMITS_NOTHING },
             accepts_partial: u32::from(device.accepts_partial),
             has_mac: u32::from(device.mac.is_some()),
             mac: device.mac.unwrap_or_default(),

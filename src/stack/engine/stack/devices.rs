@@ -17,7 +17,7 @@ use crate::wire::{EndpointRange, ParseConfig};
 use crate::xdp::sizing::{FRAME_SIZES, Sizing};
 use crate::xdp::{
     CopyMode, Device, EffectiveConfig, FlowFilter, Mode, Network, Preference, Program, Queue, QueueConfig,
-    SteeringRule, Tier, TierConfig, TierDevice, inspect,
+    SteeringRule, Tier, TierConfig, TierDevice, Transmit, inspect,
 };
 
 /// An interface with the steering program on it, for as long as this lives.
@@ -33,19 +33,32 @@ impl OpenDevice {
     /// Tells the program what it needs to know of the interface to answer SYNs there.
     pub(super) fn tell_tier(&self, policy: &ParseConfig) {
         self.program.set_tier_device(&TierDevice {
-            transmits: self.answers && self.check_transmits().is_ok(),
+            transmit: match self.answers {
+                true => self.transmit().unwrap_or_default(),
+                false => Transmit::Nothing,
+            },
             accepts_partial: policy.accept_partial_checksum,
             mac: policy.mac,
             broadcasts: policy.broadcasts().collect(),
         });
     }
 
-    /// Whether the program can send frames where they came from (`XDP_TX`).
+    /// Whether the program answers SYNs here when it is to.
+    pub(super) fn can_answer(&self) -> bool {
+        self.answers && self.transmit().is_ok()
+    }
+
+    /// Whether [`OpenDevice::can_answer`] is not for ever.
+    pub(super) fn may_change(&self) -> bool {
+        self.answers && self.mode == Mode::Native && self.device.driver.as_deref() == Some("veth")
+    }
+
+    /// How the program sends frames where they came from.
     ///
     /// # Errors
     /// Why it cannot.
-    pub(super) fn check_transmits(&self) -> Result<(), String> {
-        inspect::xdp_tx(&self.device, self.mode)
+    pub(super) fn transmit(&self) -> Result<Transmit, String> {
+        inspect::transmit(&self.device, self.mode)
     }
 }
 
@@ -96,9 +109,9 @@ fn active_tier(options: &StackConfig, open: &OpenDevice, has_tier: bool) -> Resu
         if options.config.cookies == CookieMode::Never || options.listen.is_empty() {
             return Ok(ActiveTier::None);
         }
-        let can = if has_tier { open.check_transmits() } else { Err("its maps cannot be made".to_owned()) };
+        let can = if has_tier { open.transmit() } else { Err("its maps cannot be made".to_owned()) };
         return match can {
-            Ok(()) => Ok(ActiveTier::Ebpf),
+            Ok(_) => Ok(ActiveTier::Ebpf),
             Err(why) if options.cookie_tier.tier == TierChoice::Ebpf => {
                 Err(StartError::CookieTier { interface: open.device.name.clone(), why })
             }
