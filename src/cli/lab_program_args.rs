@@ -125,6 +125,9 @@ pub(crate) struct ReplayClientArgs {
     /// Connections per second, instead of a window
     #[arg(long)]
     pub rate: Option<f64>,
+    /// Sleep between the batches of a rate instead of spinning
+    #[arg(long, requires = "rate")]
+    pub sleep: bool,
     /// Timeout of connections in progress, after the last progress of any [default: 20 for syn, else 1000]
     #[arg(long, value_name = "MS", value_parser = |text: &str| values::milliseconds(text, u32::MAX))]
     pub timeout_ms: Option<u32>,

@@ -77,7 +77,7 @@ fn replay_server(arguments: &ReplayServerArgs, stop: &AtomicBool) -> Result<Exit
 }
 
 fn replay_client(arguments: &ReplayClientArgs, stop: &AtomicBool) -> Result<ExitCode, Failure> {
-    let ReplayClientArgs { port, peer, peer_mac, source, window, rate, timeout_ms, count, pattern } =
+    let ReplayClientArgs { port, peer, peer_mac, source, window, rate, sleep, timeout_ms, count, pattern } =
         arguments;
     // The default source is IPv4.
     let source = match (peer.ip(), source) {
@@ -93,6 +93,7 @@ fn replay_client(arguments: &ReplayClientArgs, stop: &AtomicBool) -> Result<Exit
         pattern: pattern.pattern(),
         window: *window,
         rate: *rate,
+        sleep: *sleep,
         timeout: Duration::from_millis(timeout_ms.unwrap_or(usual_timeout).into()),
         count: *count,
         duration: port.seconds,
