@@ -142,10 +142,7 @@ impl LabBenchArgs {
             given => given,
         };
         Ok(ComparisonPlan {
-            servers: match &self.servers[..] {
-                [] => [&ServerKind::ALL[..], &ServerKind::OF_SYNS[..3]].concat(),
-                given => given.to_vec(),
-            },
+            servers: self.servers()?,
             patterns: compared.iter().flat_map(|compared| self.patterns(*compared)).collect(),
             modes: match self.mode.as_str() {
                 "generic" => vec![Mode::Generic],
@@ -161,6 +158,20 @@ impl LabBenchArgs {
             window: self.concurrency,
             ..usual
         })
+    }
+
+    fn servers(&self) -> Result<Vec<ServerKind>, Failure> {
+        let tier = respond_has("cookie_tier");
+        if !self.servers.is_empty() {
+            return match self.servers.contains(&ServerKind::HandfastEbpf) && !tier {
+                true => Err(Failure::new("this version of `handfast respond` has no --cookie-tier")
+                    .fix("leave handfast-ebpf out of --servers")),
+                false => Ok(self.servers.clone()),
+            };
+        }
+        let of_syns = ServerKind::OF_SYNS.into_iter().filter(|server| !ServerKind::ALL.contains(server));
+        let of_syns = of_syns.filter(|server| tier || *server != ServerKind::HandfastEbpf);
+        Ok(ServerKind::ALL.into_iter().chain(of_syns).collect())
     }
 
     fn patterns(&self, compared: Compared) -> Vec<Pattern> {

@@ -12,3 +12,4 @@ mod kernel;
 mod mark;
 mod noise;
 mod server;
+mod syn;
