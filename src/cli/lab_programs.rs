@@ -10,13 +10,13 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use super::lab_program_args::{
-    CeilingArgs, CeilingProgram, ReflectorArgs, ReplayClientArgs, ReplayServerArgs, ServeKernelArgs,
-    XdpTxArgs,
+    CeilingArgs, CeilingProgram, FlooderArgs, ReflectorArgs, ReplayClientArgs, ReplayServerArgs,
+    ServeKernelArgs, XdpTxArgs,
 };
 use super::{Failure, out, signals};
 use handfast_lab::bench::baseline::{
-    BaselineError, Reflector, ReflectorOptions, ReplayClient, ReplayClientOptions, ReplayServer,
-    ReplayServerOptions,
+    BaselineError, Flooder, FlooderOptions, Reflector, ReflectorOptions, ReplayClient, ReplayClientOptions,
+    ReplayServer, ReplayServerOptions,
 };
 use handfast_lab::bench::kernel::{KernelOptions, KernelServer};
 use handfast_lab::bench::workload::Workload;
@@ -59,6 +59,25 @@ pub(super) fn ceiling(arguments: &CeilingArgs) -> Result<ExitCode, Failure> {
             let xdp_tx = XdpTx::open(options)?;
             println!("ready: {}", port.dev);
             finish(xdp_tx.run(&stop))
+        }
+        CeilingProgram::Flood(FlooderArgs { port, kind, peer, peer_mac, source, rate }) => {
+            if port.force {
+                return Err(Failure::new("a flood has no --force: it stays in a lab"));
+            }
+            handfast_lab::is_lab_interface(&port.dev)
+                .map_err(|why| Failure::new(why.to_string()).fix(why.fix()))?;
+            let options = FlooderOptions {
+                port: port.options(),
+                kind: *kind,
+                peer: *peer,
+                peer_mac: *peer_mac,
+                source: *source,
+                rate: *rate,
+                duration: port.seconds,
+            };
+            let flooder = Flooder::open(options)?;
+            println!("ready: {}", port.dev);
+            finish(flooder.run(&stop))
         }
     }
 }

@@ -39,9 +39,14 @@ impl ProcessorClock {
         Some(ProcessorClock { at: Instant::now(), processors: stats.cpu_time })
     }
 
+    /// Returns the seconds up to `later`.
+    pub fn elapsed_until(&self, later: &ProcessorClock) -> f64 {
+        later.at.duration_since(self.at).as_secs_f64()
+    }
+
     /// Returns the time of each processor up to `later`.
     pub fn until(&self, later: &ProcessorClock) -> Vec<ProcessorTime> {
-        let elapsed = later.at.duration_since(self.at).as_secs_f64();
+        let elapsed = self.elapsed_until(later);
         let pairs = self.processors.iter().zip(&later.processors).enumerate();
         pairs.map(|(cpu, (before, after))| between(cpu, elapsed, before, after)).collect()
     }

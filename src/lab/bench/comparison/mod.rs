@@ -7,7 +7,7 @@
 //! - `runner`: carries out the plan; `repeat`: again, where `disturbance` says so; `results`: of all runs.
 
 mod bench_client;
-mod child;
+pub(super) mod child;
 mod client;
 mod disturbance;
 mod error;
