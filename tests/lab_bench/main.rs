@@ -7,6 +7,7 @@ mod bridge;
 mod ceilings;
 mod comparison;
 mod demo;
+mod flood;
 mod help;
 mod kernel;
 mod mark;
