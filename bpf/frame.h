@@ -75,7 +75,10 @@ static __always_inline enum verdict frame_verdict(struct cursor *cursor)
 		return PASS_SHORT;
 	cursor->sender = ethernet->h_source;
 	verdict = packet_verdict(cursor, ethernet->h_proto);
-	return ethernet->h_dest[0] & 1 ? to_link_group(verdict) : verdict;
+	if (!(ethernet->h_dest[0] & 1))
+		return verdict;
+	cursor->owned = NULL;
+	return to_link_group(verdict);
 }
 
 #endif

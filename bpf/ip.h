@@ -82,6 +82,7 @@ static __always_inline enum verdict ipv4_verdict(struct cursor *cursor)
 		return PASS_SHORT;
 	if (ip->version != 4)
 		return PASS_OTHER;
+	cursor->network = ip;
 	if (is_group_ipv4(ip->daddr))
 		return PASS_NOT_OWNED;
 	owned = owned_at_ipv4(ip->daddr);
@@ -181,6 +182,7 @@ static __always_inline enum verdict ipv6_verdict(struct cursor *cursor)
 		return PASS_SHORT;
 	if (ip->version != 6)
 		return PASS_OTHER;
+	cursor->network = ip;
 	cursor->hop_limit = ip->hop_limit;
 	if (ip->daddr.in6_u.u6_addr8[0] == 0xff)
 		return ip->nexthdr == IPPROTO_ICMPV6 ? icmpv6_verdict(cursor, NULL) : PASS_NOT_OWNED;

@@ -38,6 +38,11 @@ struct cursor {
 	void *end;
 	const __u8 *sender;  /* the frame's source MAC */
 	__u8 hop_limit;      /* of IPv6 */
+	/* Of TCP to an owned port; `owned` is NULL for any other frame. */
+	const struct owned *owned;
+	void *network;       /* the start of the IP header, as `tcp` */
+	void *tcp;
+	__u16 port;          /* of the destination, host order */
 };
 
 /* The next `size` bytes, or NULL if the frame is shorter. */
@@ -127,8 +132,12 @@ static __always_inline enum verdict tcp_verdict(struct cursor *cursor, const str
 
 	if (!tcp)
 		return DROP_TRUNCATED;
-	if (owns_port(owned, bpf_ntohs(tcp->destination)))
+	cursor->port = bpf_ntohs(tcp->destination);
+	if (owns_port(owned, cursor->port)) {
+		cursor->owned = owned;
+		cursor->tcp = tcp;
 		return SOCKET_TCP;
+	}
 	return is_exclusive(owned) ? SOCKET_PORT : PASS_PORT;
 }
 

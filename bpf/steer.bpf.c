@@ -1,17 +1,34 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
 /*
  * Steers frames. Owned traffic goes to the AF_XDP socket of the queue that it arrived on, other traffic
- * to the kernel; frames that the kernel must not answer are dropped.
+ * to the kernel; frames that the kernel must not answer are dropped. SYNs to listeners in cookie mode are
+ * answered here.
  */
 #include "frame.h"
+#include "tier.h"
 
 static __always_inline void count(enum verdict verdict)
 {
+	struct counters *counters;
+	__u64 index = verdict;
 	__u32 only = 0;
-	struct counters *counters = bpf_map_lookup_elem(&counts, &only);
 
-	if (counters && verdict < VERDICT_COUNT)
-		counters->frames[verdict]++;
+	/* What a function that is not inlined returns is any number for the verifier. The compiler must not
+	 * compare another copy of it than it uses. */
+	asm volatile("" : "+r"(index));
+	counters = bpf_map_lookup_elem(&counts, &only);
+	if (counters && index < VERDICT_COUNT)
+		counters->frames[index]++;
+}
+
+/* Sends a frame where it came from. */
+static __always_inline int transmit(struct xdp_md *ctx)
+{
+	__u32 only = 0;
+	struct tier_device *device = bpf_map_lookup_elem(&tier_device, &only);
+
+	return device && device->transmits == TRANSMITS_REDIRECT ? bpf_redirect(ctx->ingress_ifindex, 0)
+								 : XDP_TX;
 }
 
 SEC("xdp")
@@ -24,8 +41,12 @@ int steer(struct xdp_md *ctx)
 	enum verdict verdict = frame_verdict(&cursor);
 	int action = XDP_PASS;
 
+	if (verdict == SOCKET_TCP && cursor.owned)
+		verdict = tier_verdict(ctx, &cursor);
 	if (verdict >= DROP_NO_SOCKET) {
 		action = XDP_DROP;
+	} else if (verdict == TX_SYN_ACK) {
+		action = transmit(ctx);
 	} else if (verdict >= SOCKET_TCP) {
 		/* The helper returns XDP_DROP if the queue has no socket. */
 		action = bpf_redirect_map(&sockets, ctx->rx_queue_index, XDP_DROP);

@@ -18,6 +18,7 @@ const UNSAFE: &[(&str, &str)] = &[
     ("stack/table/region.rs", "zeroed memory that is not touched: mmap"),
     ("stack/xdp/ethtool.rs", "ioctl"),
     ("stack/xdp/link.rs", "libbpf's link calls"),
+    ("stack/xdp/flow_filter.rs", "counters in memory that the eBPF program reads"),
     ("stack/xdp/mapping.rs", "mmap and munmap"),
     ("stack/xdp/ring.rs", "entries of a ring shared with the kernel"),
     ("stack/xdp/rings.rs", "which ring of a socket holds which entries"),

@@ -12,7 +12,9 @@ use super::respond_examples::EXAMPLES;
 use super::values;
 use super::{CaptureArgs, Failure, IdleArgs, Listen, MetricsArgs, RunAs};
 use handfast_stack::engine::listeners::Listeners;
-use handfast_stack::engine::stack::{ServiceFactory, StackConfig};
+use handfast_stack::engine::stack::{
+    CookieTierOptions, ServiceFactory, StackConfig, TierChoice, UnprovenAcks,
+};
 use handfast_stack::engine::{CoreConfig, FaultInjection, OnStop, StopNotice};
 use handfast_stack::tcp::{Config, CookieMode, WhenFull};
 use handfast_stack::wire::EndpointRange;
@@ -123,6 +125,22 @@ pub struct RespondArgs {
           value_parser = PossibleValuesParser::new(["reset", "drop"]).map(|text| when_full(&text)))]
     pub when_full: WhenFull,
 
+    /// Who answers SYNs by cookie: the eBPF program or the cores
+    ///
+    /// auto: the eBPF program where it can send frames (XDP_TX), otherwise the cores; the first line says
+    /// which. With --cookies auto it begins when 10,000 SYNs per second of a listener stay without an ACK,
+    /// and ends 2 s after they are fewer than 5,000. ebpf: as auto, but a start that cannot use it fails.
+    #[arg(long, value_name = "WHICH", default_value = "auto", help_heading = "Protocol",
+          value_parser = PossibleValuesParser::new(["auto", "ebpf", "engine"]).map(|text| tier(&text)))]
+    pub cookie_tier: TierChoice,
+
+    /// While the eBPF program answers: a RST to ACKs without a connection and a valid cookie, or nothing
+    ///
+    /// reset: up to 1,000 per second and CPU, within --rst-rate. drop: the eBPF program drops them.
+    #[arg(long, value_name = "HOW", default_value = "reset", help_heading = "Protocol",
+          value_parser = PossibleValuesParser::new(["reset", "drop"]).map(|text| unproven(&text)))]
+    pub unproven_acks: UnprovenAcks,
+
     /// How to treat segments that lack the negotiated timestamps
     ///
     /// lenient accepts them, as Linux does: some clients and middleboxes omit them. strict drops them
@@ -171,6 +189,12 @@ pub struct RespondArgs {
     /// RSTs per second and core
     #[arg(long, value_name = "N", default_value = "10_000", help_heading = "Limits", value_parser = values::count)]
     pub rst_rate: u32,
+
+    /// SYNs per second of one source prefix (IPv4 /24, IPv6 /64) on one CPU [default: no limit]
+    ///
+    /// The eBPF program drops those beyond it (drop_syn_limit).
+    #[arg(long, value_name = "N", help_heading = "Limits", value_parser = values::count)]
+    pub syn_limit: Option<u32>,
 
     /// ICMP messages per second and core: answers to pings and to other protocols than TCP
     #[arg(long, value_name = "N", default_value = "1_000", help_heading = "Limits", value_parser = values::count)]
@@ -264,6 +288,11 @@ impl RespondArgs {
                 ..defaults.bounds
             },
             fault: self.fault.unwrap_or_default(),
+            cookie_tier: CookieTierOptions {
+                tier: self.cookie_tier,
+                unproven: self.unproven_acks,
+                syn_limit: self.syn_limit.unwrap_or(0),
+            },
             announce: self.announce,
             on_stop: OnStop {
                 notice: self.on_stop,
@@ -281,6 +310,10 @@ impl RespondArgs {
         if let Some(twice) = self.devices.iter().find(|device| !devices.insert(*device)) {
             let failure = Failure::new(format!("--dev {twice} is given twice"));
             return Err(failure.fix("name each interface once"));
+        }
+        if self.cookie_tier == TierChoice::Ebpf && self.cookies == CookieMode::Never {
+            let failure = Failure::new("--cookie-tier ebpf does not apply to --cookies never");
+            return Err(failure.fix("use --cookies auto or always, or no --cookie-tier"));
         }
         let rule = |listen: &Listen| (listen.owned.prefix, listen.owned.ports.clone(), ());
         Listeners::new(self.listeners.iter().map(rule)).map(drop).map_err(Failure::of)
@@ -306,6 +339,18 @@ fn cookies(text: &str) -> CookieMode {
         "never" => CookieMode::Never,
         _ => CookieMode::Auto,
     }
+}
+
+fn tier(text: &str) -> TierChoice {
+    match text {
+        "ebpf" => TierChoice::Ebpf,
+        "engine" => TierChoice::Engine,
+        _ => TierChoice::Auto,
+    }
+}
+
+fn unproven(text: &str) -> UnprovenAcks {
+    if text == "drop" { UnprovenAcks::Drop } else { UnprovenAcks::Reset }
 }
 
 fn when_full(text: &str) -> WhenFull {

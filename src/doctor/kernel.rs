@@ -5,6 +5,7 @@ use nix::sys::utsname::uname;
 use super::check::Check;
 use super::host::Host;
 use super::permissions::may_start;
+use handfast_stack::wire::EndpointRange;
 use handfast_stack::xdp::{BpfRefusal, Program, ProgramError, bpf_refusal, inspect};
 
 /// The first release that answers and measures, and the first in which that is all (README).
@@ -71,7 +72,7 @@ fn sockets(host: &Host) -> Vec<Check> {
 /// Whether the verifier accepts it. It is not attached.
 fn steering_program() -> Check {
     let name = "steering-program";
-    match Program::load(&[], &[]) {
+    match Program::load::<EndpointRange>(&[], &[]) {
         Ok(_) => Check::ok(name, "the kernel's verifier accepts it"),
         Err(ProgramError::LoadPermission { .. }) if may_start() => not_permitted(bpf_refusal()),
         Err(ProgramError::LoadPermission { .. }) => {

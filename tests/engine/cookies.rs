@@ -183,23 +183,35 @@ fn guesses_fail() {
     lab.over();
 }
 
+/// From the bound on, until both the half-open connections and the unanswered SYN-ACKs are few.
 #[test]
-fn auto_is_on_above_the_bound_and_off_below() {
+fn auto_is_on_from_the_bound_until_the_load_is_over() {
     for family in FAMILIES {
-        let mut lab = Lab::with(Service::Discard, |setup| setup.bounds.half_open_bound = 4);
+        let mut lab = Lab::with(Service::Discard, |setup| setup.bounds.half_open_bound = 16);
         let by_cookie = |lab: &Lab| lab.sim.counters(0).syn_acks_cookie.value();
-        let mut clients: Vec<_> = (0..4).map(|port| cookie(&mut lab, family, port + 4000)).collect();
-        assert_eq!(by_cookie(&lab), 0);
+        let begun = |lab: &Lab| lab.sim.counters(0).cookie_modes_begun.value();
+        let listeners = |lab: &Lab| lab.sim.counters(0).cookie_listeners.value();
+        let mut clients: Vec<_> = (0..16).map(|port| cookie(&mut lab, family, port + 4000)).collect();
+        assert_eq!((by_cookie(&lab), begun(&lab)), (0, 1));
         clients.push(cookie(&mut lab, family, 4100));
-        assert_eq!((by_cookie(&lab), lab.sim.connections()), (1, 4));
-        lab.send(&clients[0].segment(".", &[]));
+        assert_eq!((by_cookie(&lab), lab.sim.connections()), (1, 16));
+        // Fewer than the bound, but not for long enough.
+        clients[..9].iter().for_each(|client| drop(lab.send(&client.segment(".", &[]))));
         clients.push(cookie(&mut lab, family, 4101));
-        assert_eq!((by_cookie(&lab), lab.sim.connections()), (1, 5), "below the bound again");
-        for client in &clients[1..] {
-            lab.send(&client.segment(".", &[]));
-        }
-        assert_eq!(lab.sim.counters(0).established_by_cookie.value(), 1);
-        assert_eq!((lab.sim.connections(), lab.sim.counters(0).half_open.value()), (6, 0));
+        assert_eq!((by_cookie(&lab), listeners(&lab)), (2, 1));
+        lab.wait(900);
+        clients.push(cookie(&mut lab, family, 4103));
+        lab.wait(900);
+        lab.all(); // the SYN-ACKs of half-open connections again
+        assert_eq!(listeners(&lab), 1, "a SYN-ACK was not answered");
+        clients[9..].iter().for_each(|client| drop(lab.send(&client.segment(".", &[]))));
+        lab.wait(200);
+        assert_eq!((listeners(&lab), lab.sim.counters(0).cookie_modes_ended.value()), (0, 1));
+        clients.push(cookie(&mut lab, family, 4102));
+        assert_eq!((by_cookie(&lab), lab.sim.connections()), (3, 20));
+        lab.send(&clients[19].segment(".", &[]));
+        assert_eq!(lab.sim.counters(0).established_by_cookie.value(), 3);
+        assert_eq!(lab.sim.counters(0).half_open.value(), 0);
         clients.iter_mut().for_each(|client| client.close(&mut lab));
         lab.over();
     }

@@ -14,12 +14,12 @@ pub fn flags_of(text: &str) -> Flags {
     Flags(parse_flags(text).unwrap_or_else(|error| panic!("{error}")))
 }
 
-fn key4(port: u16, server_port: u16) -> FlowKey4 {
+pub fn key4(port: u16, server_port: u16) -> FlowKey4 {
     let local = Ipv4Addr::new(192, 0, 2, 9).octets();
     FlowKey4 { remote: SERVER4, local, remote_port: server_port, local_port: port }
 }
 
-fn key6(port: u16, server_port: u16) -> FlowKey6 {
+pub fn key6(port: u16, server_port: u16) -> FlowKey6 {
     let local = std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 9).octets();
     FlowKey6 { remote: SERVER6.octets(), local, remote_port: server_port, local_port: port }
 }

@@ -37,6 +37,7 @@ mod handshake;
 mod identity;
 mod idle;
 mod idle_evicted;
+mod known_flows;
 mod limits;
 mod links;
 mod neighbours;

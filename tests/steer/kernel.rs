@@ -13,6 +13,7 @@ use libbpf_rs::libbpf_sys;
 
 const XDP_DROP: u32 = 1;
 const XDP_PASS: u32 = 2;
+const XDP_TX: u32 = 3;
 const XDP_REDIRECT: u32 = 4;
 
 /// Whether this process has the privileges that the tests need. If not, prints it; in CI that is a failure.
@@ -60,18 +61,42 @@ impl Bench {
         let after = self.program.counters().unwrap();
         assert_eq!(after.total(), before.total() + 1, "one frame, one count");
         let verdict = *VERDICTS.iter().find(|&&v| after.sum(v) > before.sum(v)).unwrap();
-        let expected = match (verdict.is_socket(), verdict.is_drop()) {
-            (true, _) => XDP_REDIRECT,
-            (_, true) => XDP_DROP,
-            _ => XDP_PASS,
-        };
-        assert_eq!(action, expected, "{verdict:?}");
+        assert_eq!(action, action_of(verdict), "{verdict:?}");
         verdict
     }
 
     pub fn redirects(&self, frame: &[u8]) -> bool {
         run(&self.program, frame, 1).0 == XDP_REDIRECT
     }
+}
+
+/// What the program returns for a verdict.
+pub fn action_of(verdict: Verdict) -> u32 {
+    match (verdict.is_socket(), verdict.is_tx(), verdict.is_drop()) {
+        (true, ..) => XDP_REDIRECT,
+        (_, true, _) => XDP_TX,
+        (.., true) => XDP_DROP,
+        _ => XDP_PASS,
+    }
+}
+
+/// The action for `frame`, and the frame behind the program.
+pub fn run_with_output(program: &Program, frame: &[u8]) -> (u32, Vec<u8>) {
+    let mut output = vec![0; frame.len() + 256];
+    let mut options = libbpf_sys::bpf_test_run_opts {
+        sz: size_of::<libbpf_sys::bpf_test_run_opts>() as libbpf_sys::size_t,
+        data_in: frame.as_ptr().cast(),
+        data_size_in: frame.len() as u32,
+        data_out: output.as_mut_ptr().cast(),
+        data_size_out: output.len() as u32,
+        repeat: 1,
+        ..Default::default()
+    };
+    // SAFETY: `frame`, `output` and `options` outlive the call, and the sizes are theirs.
+    let result = unsafe { libbpf_sys::bpf_prog_test_run_opts(program.as_fd().as_raw_fd(), &raw mut options) };
+    assert_eq!(result, 0, "test run of {} bytes: {}", frame.len(), io::Error::from_raw_os_error(-result));
+    output.truncate(options.data_size_out as usize);
+    (options.retval, output)
 }
 
 /// The action for `frame`, and the mean time of `repeat` runs in nanoseconds.

@@ -7,5 +7,8 @@ mod kernel;
 mod live;
 mod protocols;
 mod rules;
+mod tier;
+mod tier_frames;
+mod tier_syns;
 mod truncation;
 mod verdicts;

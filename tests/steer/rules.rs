@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use caps::{CapSet, Capability};
+use handfast_stack::wire::EndpointRange;
 use handfast_stack::xdp::Verdict::*;
 use handfast_stack::xdp::{Program, ProgramError};
 
@@ -78,7 +79,7 @@ fn replaced_rules_leave_nothing_behind() {
         assert_eq!(bench.verdict(&frame(SHARED4, 80)), SocketTcp);
         assert_eq!(bench.verdict(&frame(FOREIGN4, 80)), PassNotOwned);
     }
-    bench.program.replace_rules(&[], &[]).unwrap();
+    bench.program.replace_rules::<EndpointRange>(&[], &[]).unwrap();
     assert_eq!(bench.verdict(&frame(OURS4, 80)), PassNotOwned);
 }
 

@@ -161,6 +161,9 @@ impl<K: PacketKey> Flows<K> {
         if matches!(inserted, Err(InsertError::SlotsFull)) && self.evict_time_wait(core) {
             inserted = self.shard.insert(key, hash, tcb);
         }
+        if let Ok(slot) = inserted {
+            self.note_known(core, slot, &key);
+        }
         inserted.map_err(|error| match error {
             InsertError::Exists(_) | InsertError::Raced => OpenError::InUse,
             InsertError::TableFull | InsertError::SlotsFull => OpenError::Full,

@@ -8,12 +8,15 @@ use super::listener_registry::CoreUpdate;
 use super::listeners::ListenerSet;
 use super::opener::Opener;
 use super::sweep::sweep_ms;
+use super::syn_load::SynBoard;
 use crate::observe::{Closed, CoreCounters};
 use crate::tcp::{
     ClosedConnection, Config, ConnectionHandler, Context, Cookies, Endpoints, IdleClock, IdleLimits,
     SendBuffers, Time, TimerOp,
 };
+use crate::wire::flow_hash::FlowHashKey;
 use crate::wire::{EndpointRange, Flags, Mac, ParseConfig, TuplePrf, TupleSecret, TxSegment};
+use crate::xdp::FlowFilter;
 
 /// The data that all cores share. Read only while running, except the forward queues.
 pub struct Shared {
@@ -31,12 +34,14 @@ pub struct Shared {
     pub core: CoreConfig,
     /// Ours without a listener: where an opener's connections come from.
     pub sources: Vec<EndpointRange>,
+    /// The load of listeners that answer by cookie.
+    pub board: SynBoard,
 }
 
 /// Bounds, each per core.
 #[derive(Clone, Debug)]
 pub struct CoreConfig {
-    /// Half-open connections above which cookies take over (`auto`).
+    /// Half-open connections of a listener from which on cookies take over (`auto`).
     pub half_open_bound: u32,
     /// Connections in TIME-WAIT; beyond it the oldest goes.
     pub time_wait_budget: u32,
@@ -74,10 +79,14 @@ impl Default for CoreConfig {
 /// Drawn from the system's randomness at start; a simulation may fix them.
 #[derive(Clone)]
 pub struct Secrets {
-    /// Key of the table's hash, initial sequence numbers and timestamp offsets.
+    /// Key of the table's hash and of initial sequence numbers.
     pub tuple: TupleSecret,
     /// Secret from which the SipHash key of SYN cookies is derived for each period.
     pub cookie: (u64, u64),
+    /// Added to the timestamp clock of all connections (RFC 7323 5.4).
+    pub timestamp_offset: u32,
+    /// Key of the filter of known flows.
+    pub flow: FlowHashKey,
     /// Under which sources are counted, for limits and shares.
     pub sources: [u64; 2],
     /// Seed of the injected faults.
@@ -119,8 +128,10 @@ pub struct Core {
     /// By the kinds of [`arp_icmp`](super::arp_icmp).
     pub(super) icmp_limit: FairLimit<2>,
     pub(super) fault_rng: FaultRng,
-    /// Faults are injected, or the core is stopping: SYNs are looked at more closely.
-    pub(super) faults_enabled: bool,
+    /// SYNs take the general path: faults are injected, the core is stopping, or known flows are filtered.
+    pub(super) general_syns: bool,
+    /// The filter of known flows, while it is kept.
+    pub(super) filter: Option<Arc<FlowFilter>>,
     /// No new connections: the program ends.
     pub(super) stopping: bool,
     /// How long idle connections have been so.
@@ -179,6 +190,8 @@ pub(super) struct TcpEnv {
     /// Of `now`: [`Time::millis`] and [`Time::isn_tick`].
     pub millis: u32,
     pub isn_tick: u32,
+    /// As [`Secrets::timestamp_offset`].
+    pub timestamp_offset: u32,
 }
 
 impl TcpEnv {
@@ -201,6 +214,7 @@ impl TcpEnv {
             buffers: &mut self.buffers,
             counters: &self.counters,
             prf,
+            timestamp_offset: self.timestamp_offset,
             secret: &self.shared.secrets.tuple,
             endpoints,
             number,
@@ -233,8 +247,9 @@ impl Core {
             now: Time::default(),
             millis: 0,
             isn_tick: 0,
+            timestamp_offset: shared.secrets.timestamp_offset,
         };
-        Core {
+        let core = Core {
             id,
             counters,
             tcp,
@@ -245,7 +260,8 @@ impl Core {
             rst_limit: FairLimit::new(bounds.rst_rate, shared.secrets.sources),
             icmp_limit: FairLimit::new(bounds.icmp_rate, shared.secrets.sources),
             fault_rng: FaultRng(shared.secrets.fault | 1),
-            faults_enabled: rules.fault != FaultInjection::default(),
+            general_syns: rules.fault != FaultInjection::default(),
+            filter: None,
             stopping: false,
             idle: IdleClock::default(),
             sweep_ms,
@@ -254,7 +270,9 @@ impl Core {
             wakers: Vec::new(),
             shared,
             rules,
-        }
+        };
+        core.post_windows();
+        core
     }
 
     /// How to wake each core, by number. Without, no core sleeps.
@@ -265,13 +283,28 @@ impl Core {
     /// Other rules, from now on; `change` holds those before afterwards.
     pub(super) fn apply(&mut self, change: &mut CoreUpdate) {
         change.swap(&mut self.rules, &mut self.services.handlers);
-        self.faults_enabled = self.stopping || self.rules.fault != FaultInjection::default();
+        self.post_windows();
+        self.choose_path();
         self.sweep_ms = sweep_ms(&self.services.handlers, &self.shared.config);
     }
 
     /// No new connections from now on.
     pub(super) fn stop(&mut self) {
-        (self.stopping, self.faults_enabled) = (true, true);
+        self.stopping = true;
+        self.choose_path();
+    }
+
+    /// Which path SYNs take.
+    pub(super) fn choose_path(&mut self) {
+        let faults = self.rules.fault != FaultInjection::default();
+        self.general_syns = self.stopping || faults || self.filter.is_some();
+    }
+
+    /// The windows of new connections, for the cookie tier.
+    pub(super) fn post_windows(&self) {
+        for listener in 0..self.services.handlers.len() as u16 {
+            self.shared.board.set_window(listener, self.services.window(listener));
+        }
     }
 
     /// How long a listener's connections may be silent.
@@ -329,14 +362,16 @@ impl Secrets {
     pub fn random() -> Result<Secrets, getrandom::Error> {
         let mut tuple = [0; TupleSecret::LEN];
         getrandom::fill(&mut tuple)?;
-        let mut others = [0; 5];
+        let mut others = [0; 9];
         for word in &mut others {
             *word = getrandom::u64()?;
         }
-        let [cookie0, cookie1, source0, source1, fault] = others;
+        let [cookie0, cookie1, source0, source1, fault, timestamp, flow @ ..] = others;
         Ok(Secrets {
             tuple: TupleSecret::new(&tuple),
             cookie: (cookie0, cookie1),
+            timestamp_offset: timestamp as u32,
+            flow: FlowHashKey::new(flow),
             sources: [source0, source1],
             fault,
         })
@@ -347,6 +382,8 @@ impl Secrets {
         Secrets {
             tuple: TupleSecret::fixed(seed),
             cookie: (seed ^ 2, !seed),
+            timestamp_offset: (seed.wrapping_mul(0xd1b5_4a32_d192_ed03) >> 32) as u32 ^ 5,
+            flow: FlowHashKey::new([seed ^ 6, seed.rotate_left(9), !seed]),
             sources: [seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 4, !seed.rotate_left(17)],
             fault: seed ^ 3,
         }

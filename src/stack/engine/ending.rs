@@ -158,7 +158,7 @@ impl<P: Port> Worker<P> {
     /// Connections that are neither half-open nor in TIME-WAIT.
     fn open(&self) -> usize {
         let Worker { v4, v6, .. } = self;
-        let others = v4.half_open + v4.time_wait + v6.half_open + v6.time_wait;
+        let others = v4.syn_load.half_open + v4.time_wait + v6.syn_load.half_open + v6.time_wait;
         (v4.shard.len() + v6.shard.len()).saturating_sub(others as usize)
     }
 }

@@ -6,6 +6,7 @@ use super::link_cache::NO_NEXT_HOP;
 use super::listener_cache::ListenerCache;
 use super::oldest::Oldest;
 use super::sweep::Sweep;
+use super::syn_load::SynLoad;
 use super::timers::Timers;
 use crate::table::{Shard, Slot, line_size};
 use crate::tcp::{Tcb, Time};
@@ -20,7 +21,9 @@ pub(super) const MAX_RESETS: usize = 1024;
 pub(super) struct Flows<K: PacketKey> {
     pub(super) shard: Shard<K, Tcb>,
     pub(super) timers: Timers,
-    pub(super) half_open: u32,
+    pub(super) syn_load: SynLoad,
+    /// Connections in slots before this one are in the filter of known flows; 0: none is kept.
+    pub(super) filtered: u32,
     pub(super) time_wait: u32,
     pub(super) listener_cache: ListenerCache<K>,
     pub(super) fast: FastPath<K>,
@@ -41,10 +44,16 @@ const _: () = assert!(line_size::<FlowKey4, Tcb>() == 64 && line_size::<FlowKey6
 
 impl<K: PacketKey> Flows<K> {
     /// `first_number`: connections of this family are numbered from there on.
-    pub(super) fn new(shard: Shard<K, Tcb>, fast: FastPath<K>, first_number: u32, now: Time) -> Flows<K> {
+    pub(super) fn new(
+        shard: Shard<K, Tcb>,
+        (fast, syn_load): (FastPath<K>, SynLoad),
+        first_number: u32,
+        now: Time,
+    ) -> Flows<K> {
         Flows {
             timers: Timers::new(now),
-            half_open: 0,
+            syn_load,
+            filtered: 0,
             time_wait: 0,
             listener_cache: ListenerCache::new(),
             fast,

@@ -28,7 +28,8 @@ impl<K: PacketKey> Flows<K> {
         while let Some(flags) = segments.flags() {
             let left = match flags {
                 _ if !self.fast.enabled => segments.next_if(|_| true),
-                SYN => self.fast_syns(ctx, &mut segments, &mut counts),
+                SYN if self.syn_load.pressed => self.fast_syns::<P, true>(ctx, &mut segments, &mut counts),
+                SYN => self.fast_syns::<P, false>(ctx, &mut segments, &mut counts),
                 ACK | PSH_ACK => self.fast_acks(ctx, &mut segments, replies, &mut counts),
                 FIN_ACK => self.fast_fins(ctx, &mut segments, replies),
                 _ => segments.next_if(|_| true),

@@ -59,7 +59,7 @@ impl<K: PacketKey> Flows<K> {
         replies: &mut Replies<K, P::Frame>,
     ) {
         ctx.core.counters.syns.bump();
-        if ctx.core.faults_enabled {
+        if ctx.core.general_syns {
             match pick_fault(ctx.core) {
                 FaultAction::None => {}
                 FaultAction::Drop => return ctx.drop_frame(frame, DropReason::FaultDrop),
@@ -67,11 +67,12 @@ impl<K: PacketKey> Flows<K> {
                 FaultAction::Stopping => return reply_closed(ctx, rx, frame),
             }
         }
-        if self.wants_cookie(ctx.core) && above.is_none() {
+        if above.is_none() && self.syn_load.wants_cookie(listener) {
             let drops = ctx.core.shared.config.when_full == WhenFull::Drop;
             if drops && self.is_full() && !self.may_evict(ctx.core) {
                 return ctx.drop_frame(frame, DropReason::SlotsFull);
             }
+            self.syn_load.cookie_sent(listener);
             return send_cookie(ctx, rx, frame, listener);
         }
         match self.insert(ctx, rx, &frame) {
@@ -105,7 +106,7 @@ impl<K: PacketKey> Flows<K> {
         let mut cx = core.tcp.context(&segment.key, Some(rx.prf), 0);
         let syn_ack = tcp::on_syn(tcb, &segment.info, open, &mut cx);
         let timer = cx.timer;
-        if core.faults_enabled && core.rules.fault.delay_ms > 0 {
+        if core.general_syns && core.rules.fault.delay_ms > 0 {
             let after_ms = core.rules.fault.delay_ms;
             self.timers.start(&mut self.shard, slot, Timer::SynAckDelay, after_ms, core.tcp.now);
             return port.release(frame);
@@ -134,6 +135,7 @@ impl<K: PacketKey> Flows<K> {
         };
         match self.insert(ctx, rx, &frame) {
             Inserted::New(slot, link) => {
+                self.syn_load.cookie_proven(listener);
                 let core = &mut *ctx.core;
                 let open =
                     PassiveOpen { listener, window: core.services.window(listener), link, above: None };
@@ -167,7 +169,8 @@ impl<K: PacketKey> Flows<K> {
         };
         match inserted {
             Ok(slot) => {
-                self.half_open += 1;
+                self.syn_load.half_open += 1;
+                self.note_known(core, slot, &segment.key);
                 let own_line = LinkCache::is_own_line(link);
                 Inserted::New(
                     slot,
@@ -239,12 +242,12 @@ impl<K: PacketKey> Flows<K> {
         self.shard.len() == self.shard.capacity() && self.time_wait == 0
     }
 
-    #[inline]
-    fn wants_cookie(&self, core: &Core) -> bool {
-        match core.shared.config.cookies {
-            CookieMode::Never => false,
-            CookieMode::Always => true,
-            CookieMode::Auto => self.half_open >= core.shared.core.half_open_bound,
+    /// Begins and ends the cookies of listeners, if that is due.
+    pub(super) fn look_at_syn_load(&mut self, core: &Core) {
+        let now = core.tcp.now;
+        if self.syn_load.is_due(now) {
+            let sample = self.timers.newest_syn_acks(&self.shard).map(|tcb| tcb.listener);
+            self.syn_load.look(sample, now, &core.shared.board, &core.counters);
         }
     }
 }
@@ -255,7 +258,7 @@ fn cookie_offer<K: PacketKey>(core: &mut Core, rx: &RxSegment<K>) -> Option<SynO
     if core.shared.config.cookies == CookieMode::Never || segment.info.flags.has(Flags::SYN) {
         return None;
     }
-    let offset = rx.prf.timestamp_offset;
+    let offset = core.tcp.timestamp_offset;
     let offer = core.cookies.verify(&segment.key, &segment.info, offset, core.tcp.now);
     if offer.is_none() && core.cookies.recently_issued(core.tcp.now) {
         core.counters.dropped(DropReason::CookieInvalid);

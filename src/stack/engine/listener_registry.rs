@@ -103,6 +103,11 @@ impl ListenerRegistry {
         self.rules.iter().chain(&self.draining).map(|rule| &rule.owned)
     }
 
+    /// Whether faults are injected into handshakes.
+    pub(super) fn injects_faults(&self) -> bool {
+        self.fault != FaultInjection::default()
+    }
+
     pub(super) fn infos(&self) -> impl Iterator<Item = ListenerInfo> {
         let of = |rules: &'_ [RegisteredRule], draining| -> Vec<ListenerInfo> {
             rules

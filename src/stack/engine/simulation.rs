@@ -8,7 +8,7 @@ use super::fault::FaultInjection;
 use super::listener_registry::{ListenerRegistry, RulesError};
 use super::memory::MemoryPort;
 use super::opener::OpenerFactory;
-use super::{ForwardQueue, OnStop, Progress, Worker};
+use super::{ForwardQueue, OnStop, Progress, SynBoard, Worker};
 use crate::observe::CoreCounters;
 use crate::table::{Shard, table};
 use crate::tcp::{Config, ConnectionHandler, Cookies, Tcb, Time};
@@ -101,6 +101,7 @@ impl Simulation {
             forward_queues: (0..setup.cores).map(|_| ForwardQueue::new()).collect(),
             core: setup.bounds,
             sources: setup.sources,
+            board: SynBoard::default(),
         });
         let cookies = Cookies::new(shared.secrets.cookie);
         let v4: Vec<Shard<FlowKey4, Tcb>> =

@@ -2,6 +2,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use super::stack::TierSnapshot;
 use crate::capture::Report;
 use crate::observe::{
     CLOSED, CORE_COUNTERS, CoreCounters, Counter, CounterInfo, DROP_REASONS, STAGES, core_counters,
@@ -18,6 +19,8 @@ pub struct Snapshot {
     pub queues: Vec<QueueSnapshot>,
     /// Verdicts of the steering program, per device.
     pub steering: Vec<SteeringSnapshot>,
+    /// The eBPF program's part in SYN cookies.
+    pub cookie_tier: TierSnapshot,
     /// Counts of the capture; `None` without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture: Option<Report>,

@@ -5,7 +5,7 @@
 //! variable one (retransmission, persist) goes into a wheel.
 
 use crate::table::{Shard, Slot};
-use crate::tcp::{NO_LINK, Tcb, Time, Timer, TimerLinks};
+use crate::tcp::{NO_LINK, State, Tcb, Time, Timer, TimerLinks};
 use crate::wire::FlowKey;
 
 /// SYN and SYN-ACK time-outs by number of retransmissions, milliseconds.
@@ -162,6 +162,21 @@ impl Timers {
     pub(super) fn oldest_time_wait(&self) -> Option<Slot> {
         let head = self.lists[TIME_WAIT].head;
         (head != NO_LINK).then_some(Slot(head))
+    }
+
+    /// Connections that wait for the answer to their SYN-ACK: those with fewer retransmissions first, of
+    /// these the newest.
+    pub(super) fn newest_syn_acks<'a, K: FlowKey>(
+        &'a self,
+        shard: &'a Shard<K, Tcb>,
+    ) -> impl Iterator<Item = &'a Tcb> {
+        let waiting = self.lists[SYN_ACK..=DELAY].iter().flat_map(|list| {
+            std::iter::successors(shard.value(Slot(list.tail)), |tcb| {
+                // Of the first one it is the mark of the list's end, which is no slot.
+                shard.value(Slot(tcb.timer_links.prev))
+            })
+        });
+        waiting.filter(|tcb| tcb.state == State::SynReceived)
     }
 
     /// Milliseconds until something may expire, at most `most`: a time to wake up.

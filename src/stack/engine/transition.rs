@@ -148,12 +148,12 @@ impl<K: PacketKey> Flows<K> {
         self.uncount_state(before);
         match state {
             State::Closed => {
-                if let Some(tcb) = self.shard.remove(slot, hash) {
+                if let Some(tcb) = self.remove(core, slot, hash) {
                     core.link_cache.release(tcb.next_hop);
                 }
             }
             // Two active opens that crossed: a passive one begins there.
-            State::SynReceived => self.half_open += 1,
+            State::SynReceived => self.syn_load.half_open += 1,
             State::TimeWait => {
                 self.time_wait += 1;
                 // Never itself: its last ACK is still to be sent.
@@ -168,7 +168,7 @@ impl<K: PacketKey> Flows<K> {
 
     pub(super) fn uncount_state(&mut self, before: State) {
         match before {
-            State::SynReceived => self.half_open -= 1,
+            State::SynReceived => self.syn_load.half_open -= 1,
             State::TimeWait => self.time_wait -= 1,
             _ => {}
         }
@@ -183,7 +183,7 @@ impl<K: PacketKey> Flows<K> {
         core.counters.closed[how as usize].bump();
         core.link_cache.release(tcb.next_hop);
         self.uncount_state(before);
-        self.shard.remove(slot, hash);
+        self.remove(core, slot, hash);
     }
 
     /// Gives up the oldest TIME-WAIT. False: there is none.

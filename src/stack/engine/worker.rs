@@ -4,10 +4,12 @@ use super::core::Core;
 use super::far::{Far, Ports};
 use super::fast_path::FastPath;
 use super::flows::Flows;
+use super::known_flows::FilterSearch;
 use super::link_cache::{LinkEntry, NO_NEXT_HOP};
 use super::listener_registry::CoreUpdate;
 use super::port::{BATCH, Port};
 use super::stopwatch::Stopwatch;
+use super::syn_load::{LOOK_MS, SynLoad};
 use super::tx::ReplyContext;
 use crate::observe::Stage;
 use crate::table::Shard;
@@ -28,6 +30,8 @@ pub struct Worker<P: Port> {
     pub(super) v6: Flows<FlowKey6>,
     pub(super) batch4: Batch<FlowKey4, P::Frame>,
     pub(super) batch6: Batch<FlowKey6, P::Frame>,
+    /// The filter of known flows is being filled.
+    pub(super) search: Option<FilterSearch>,
     watch: Stopwatch,
 }
 
@@ -81,8 +85,11 @@ impl<P: Port> Worker<P> {
                 .set_mac(port as u8, core.shared.policies.get(*device).and_then(|policy| policy.mac));
         }
         let (config, bounds) = (&core.shared.config, &core.shared.core);
-        let mut v4 = Flows::new(v4, FastPath::new(config, bounds), 0, now);
-        let mut v6 = Flows::new(v6, FastPath::new(config, bounds), v4.shard.capacity() as u32, now);
+        let listeners = core.services.handlers.len();
+        let load = || SynLoad::new(config, bounds.half_open_bound, listeners, now);
+        let mut v4 = Flows::new(v4, (FastPath::new(config, bounds), load()), 0, now);
+        let first6 = v4.shard.capacity() as u32;
+        let mut v6 = Flows::new(v6, (FastPath::new(config, bounds), load()), first6, now);
         if let (Some(next_hop), Some(device)) = (core.next_hop, devices.first()) {
             v4.next_hop = next_hop_link::<FlowKey4>(&mut core, next_hop, device);
             v6.next_hop = next_hop_link::<FlowKey6>(&mut core, next_hop, device);
@@ -95,6 +102,7 @@ impl<P: Port> Worker<P> {
             v6,
             batch4: Batch::new(),
             batch6: Batch::new(),
+            search: None,
             watch: Stopwatch::new(core.shared.core.account_stages),
             core,
         }
@@ -104,7 +112,7 @@ impl<P: Port> Worker<P> {
     /// per port. Never blocks. `now` holds for all of it.
     pub fn poll(&mut self, now: Time) -> Polled {
         self.begin_poll(now);
-        let mut work = self.relieve_pressure() + self.drain_forwarded();
+        let mut work = self.relieve_pressure() + self.fill_filter() + self.drain_forwarded();
         for port_index in 0..self.ports.own.len() {
             work += self.poll_port(port_index);
         }
@@ -152,6 +160,8 @@ impl<P: Port> Worker<P> {
         let due =
             self.core.services.opener.as_ref().map_or(most, |opener| opener.next_deadline_ms(now, most));
         let v4 = self.v4.timers.next_ms(&self.v4.shard, now, most);
+        let pressed = self.v4.syn_load.pressed || self.v6.syn_load.pressed;
+        let due = if pressed { due.min(LOOK_MS) } else { due };
         let timers = v4.min(self.v6.timers.next_ms(&self.v6.shard, now, most)).min(due);
         let round = self.core.sweep_ms;
         timers.min(self.v4.sweep_due_ms(round, most)).min(self.v6.sweep_due_ms(round, most))
@@ -166,6 +176,9 @@ impl<P: Port> Worker<P> {
     /// `change` holds those before afterwards.
     pub fn apply(&mut self, change: &mut CoreUpdate) {
         self.core.apply(change);
+        let listeners = self.core.services.handlers.len();
+        self.v4.syn_load.make_room(listeners);
+        self.v6.syn_load.make_room(listeners);
         self.v4.listener_cache.clear();
         self.v6.listener_cache.clear();
     }
@@ -287,7 +300,11 @@ impl<P: Port> Worker<P> {
         self.ports.own.iter_mut().filter_map(|port| (!port.flush()).then_some(())).count() == 0
     }
 
-    fn update_gauges(&self, work: usize) {
+    fn update_gauges(&mut self, work: usize) {
+        let now = self.core.tcp.now;
+        if self.v4.syn_load.is_due(now) || self.v6.syn_load.is_due(now) {
+            self.look_at_syn_load();
+        }
         if work == 0 {
             return;
         }
@@ -297,10 +314,21 @@ impl<P: Port> Worker<P> {
         self.set_gauges();
     }
 
+    /// Begins and ends the cookies of listeners.
+    #[cold]
+    fn look_at_syn_load(&mut self) {
+        let Worker { core, v4, v6, .. } = self;
+        v4.look_at_syn_load(core);
+        v6.look_at_syn_load(core);
+        core.post_windows();
+        let switched = v4.syn_load.switched() + v6.syn_load.switched();
+        core.counters.cookie_listeners.set(switched as u64);
+    }
+
     /// Sets the gauges to what there is now.
     pub(super) fn set_gauges(&self) {
         let counters = &self.core.counters;
-        counters.half_open.set(u64::from(self.v4.half_open + self.v6.half_open));
+        counters.half_open.set(u64::from(self.v4.syn_load.half_open + self.v6.syn_load.half_open));
         counters.time_wait.set(u64::from(self.v4.time_wait + self.v6.time_wait));
         counters.connections.set((self.v4.shard.len() + self.v6.shard.len()) as u64);
         let buffers = self.core.tcp.buffers.in_use() as u64;

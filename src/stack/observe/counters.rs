@@ -13,6 +13,10 @@ macro_rules! core_counters {
             syn_acks, Counter, "syn_acks_sent_total", "First SYN-ACKs of connections that have a slot.";
             syn_acks_cookie, Counter, "syn_ack_cookies_sent_total",
                 "SYN-ACKs with a cookie, for which no state is kept.";
+            cookie_modes_begun, Counter, "cookie_modes_begun_total",
+                "Number of times a listener began to answer SYNs by cookie because of its half-open connections.";
+            cookie_modes_ended, Counter, "cookie_modes_ended_total",
+                "Number of times a listener kept state for SYNs again.";
             syn_ack_retransmissions, Counter, "syn_ack_retransmissions_total", "SYN-ACKs retransmitted.";
             opens, Counter, "opens_total", "Connections opened by this side: first SYNs.";
             syn_retransmissions, Counter, "syn_retransmissions_total", "SYNs retransmitted.";
@@ -52,6 +56,8 @@ macro_rules! core_counters {
             relayed_in, Counter, "frames_relayed_in_total",
                 "Frames relayed by other cores to this one and sent on its queues.";
             half_open, Part, "", "Connections in SYN-RECEIVED.";
+            cookie_listeners, Gauge, "cookie_listeners",
+                "Listeners that answer SYNs by cookie because of their half-open connections.";
             connections, Part, "", "Connections that have a slot.";
             time_wait, Part, "", "Connections in TIME-WAIT.";
             send_buffers, Gauge, "send_buffers", "Send buffers in use.";

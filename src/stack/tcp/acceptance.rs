@@ -244,6 +244,7 @@ mod tests {
                 buffers: &mut SendBuffers::new(0, [1, 2], config.congestion),
                 counters: &counters,
                 prf: None,
+                timestamp_offset: 0x5eed,
                 secret: &crate::wire::TupleSecret::fixed(1),
                 endpoints: &key,
                 number: 0,

@@ -13,8 +13,10 @@ pub struct Context<'a> {
     pub buffers: &'a mut SendBuffers,
     /// The core's counters.
     pub counters: &'a CoreCounters,
-    /// Of a received segment; `None`: computed from `endpoints` and `secret` when a timestamp is sent.
+    /// Of a received segment; `None`: computed from `endpoints` and `secret` when it is needed.
     pub prf: Option<TuplePrf>,
+    /// Added to the timestamp clock: one random number for all connections (RFC 7323 5.4).
+    pub timestamp_offset: u32,
     /// The key of `prf` (RFC 6528 3).
     pub secret: &'a TupleSecret,
     /// The connection's 4-tuple.
@@ -74,13 +76,7 @@ impl Context<'_> {
     /// TSval of a segment sent now to this peer.
     #[inline]
     pub fn timestamp(&self) -> u32 {
-        self.now.millis().wrapping_add(self.timestamp_offset())
-    }
-
-    /// Differs by 4-tuple, so that it reveals nothing of others (RFC 7323 5.4).
-    #[inline]
-    pub(super) fn timestamp_offset(&self) -> u32 {
-        self.prf().timestamp_offset
+        self.now.millis().wrapping_add(self.timestamp_offset)
     }
 
     #[inline]

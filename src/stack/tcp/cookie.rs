@@ -61,14 +61,34 @@ impl Cookies {
     #[inline(always)]
     pub fn issue<K: FlowKey>(&mut self, key: &K, irs: Seq, mss: u16, now: Time) -> Seq {
         self.rotate(now);
-        let mark = self.current.period + 1;
+        self.note_issued_in(self.current.period);
+        let index = MSS_TABLE.iter().rposition(|entry| *entry <= mss).unwrap_or(0) as u32;
+        Seq(self.current.mac(key) ^ index) + spread(irs)
+    }
+
+    /// Takes note of cookies that the eBPF program issues now.
+    pub fn note_issued(&self, now: Time) {
+        self.note_issued_in(Cookies::period(now));
+    }
+
+    #[inline(always)]
+    fn note_issued_in(&self, period: u64) {
+        let mark = period + 1;
         // Written once a period, not once a SYN: the line stays shared between cores. Only upwards: a
         // core whose batch began in the period before may be late.
         if self.issued.load(Relaxed) < mark {
             self.issued.fetch_max(mark, Relaxed);
         }
-        let index = MSS_TABLE.iter().rposition(|entry| *entry <= mss).unwrap_or(0) as u32;
-        Seq(self.current.mac(key) ^ index) + spread(irs)
+    }
+
+    /// The number of the period of this time.
+    pub fn period(now: Time) -> u64 {
+        now.seconds() / PERIOD_S
+    }
+
+    /// The key of the cookies of a period, as the eBPF program needs it.
+    pub fn key_of(&self, period: u64) -> (u64, u64) {
+        PeriodKey::derive(self.secret, period).key
     }
 
     /// Returns the options of the SYN, from the ACK that answers its cookie; `None` if the cookie is
@@ -119,7 +139,7 @@ impl Cookies {
 
     #[cold]
     fn derive(&mut self, now: Time) {
-        let period = now.seconds() / PERIOD_S;
+        let period = Cookies::period(now);
         if period != self.current.period {
             self.previous = PeriodKey::derive(self.secret, period.saturating_sub(1));
             self.current = PeriodKey::derive(self.secret, period);
@@ -155,17 +175,12 @@ impl PeriodKey {
 /// The options of a SYN-ACK whose sequence number is a cookie. The timestamp carries window scale and SACK,
 /// so without one they are not accepted.
 #[inline(always)]
-pub(super) fn syn_ack_options(
-    offer: &SynOptions,
-    our_mss: u16,
-    millis: u32,
-    offset: impl FnOnce() -> u32,
-) -> TcpOptions {
+pub(super) fn syn_ack_options(offer: &SynOptions, our_mss: u16, millis: u32, offset: u32) -> TcpOptions {
     let carried = match offer.timestamp {
         Some(_) => *offer,
         None => SynOptions::mss_only(offer.mss),
     };
-    carried.syn_ack(our_mss, || timestamp_with(offer, millis).wrapping_add(offset()))
+    carried.syn_ack(our_mss, || timestamp_with(offer, millis).wrapping_add(offset))
 }
 
 fn timestamp_with(offer: &SynOptions, millis: u32) -> u32 {

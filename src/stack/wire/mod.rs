@@ -15,6 +15,7 @@ pub mod checksum;
 pub mod endpoint_range;
 /// Link headers, VLAN tags included.
 pub mod ethernet;
+pub mod flow_hash;
 /// 4-tuples.
 pub mod flow_key;
 /// Echo and neighbour discovery (RFC 792, RFC 4443, RFC 4861).

@@ -1,3 +1,5 @@
+use std::net::Ipv4Addr;
+
 use ipnet::Ipv4Net;
 
 /// The settings of the parser for one interface. Replaced as a whole when the interface changes.
@@ -11,4 +13,11 @@ pub struct ParseConfig {
     /// Accept a TCP checksum that covers the pseudo-header only (a veth peer with transmit
     /// offload on). Off by default: such a frame is dropped as `TcpPartialChecksum`.
     pub accept_partial_checksum: bool,
+}
+
+impl ParseConfig {
+    /// The broadcast addresses of the on-link prefixes. Those of 31 and 32 bits have none (RFC 3021).
+    pub fn broadcasts(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.subnets.iter().filter(|subnet| subnet.prefix_len() < 31).map(Ipv4Net::broadcast)
+    }
 }

@@ -1,11 +1,11 @@
-//! One keyed function of the 4-tuple per segment: the table's hash, and the offsets of the initial
-//! sequence number (RFC 6528) and of the timestamps (RFC 7323 5.4).
+//! One keyed function of the 4-tuple per segment: the table's hash, and the offset of the initial
+//! sequence number (RFC 6528).
 //!
 //! AES-128: an IPv4 4-tuple is one block; an IPv6 4-tuple is a CBC-MAC of three blocks under another key, so
 //! that no message is a prefix of another. A processor without AES instructions computes SipHash-2-4 with
 //! 128 bits of output, because AES without them takes 1,050 to 4,200 instructions per block. Both are
-//! pseudo-random functions: the parts of a value reveal nothing of one another, so the ISN and the
-//! timestamps that a peer sees do not reveal the bucket.
+//! pseudo-random functions: the parts of a value reveal nothing of one another, so the ISN
+//! that a peer sees does not reveal the bucket.
 
 use aes::Aes128Enc;
 use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
@@ -40,10 +40,8 @@ pub struct TuplePrf {
     pub hash: u32,
     /// Added to the clock of initial sequence numbers (RFC 6528 3).
     pub isn_offset: u32,
-    /// Added to the timestamp clock (RFC 7323 5.4).
-    pub timestamp_offset: u32,
     /// As random as the others, and unused.
-    pub spare: u32,
+    pub spare: [u32; 2],
 }
 
 /// A 4-tuple in blocks: `[Block; 1]` for IPv4, `[Block; 3]` for IPv6.

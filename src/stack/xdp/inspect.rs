@@ -8,7 +8,7 @@ use libbpf_rs::query::LinkInfoIter;
 use libbpf_rs::{Xdp, XdpFlags};
 use nix::sys::utsname::uname;
 
-use super::{ethtool, libbpf_log};
+use super::{Device, Mode, Transmit, ethtool, libbpf_log};
 
 /// The XDP features that a driver advertises (`NETDEV_XDP_ACT_*`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +40,12 @@ impl XdpFeatures {
         self.0 & 0b10 != 0
     }
 
+    /// Frames of other interfaces, and of programs without their own way (`ndo_xdp_xmit`). A veth has it while
+    /// its other end has NAPI.
+    pub fn transmits(self) -> bool {
+        self.0 & 0b100 != 0
+    }
+
     /// AF_XDP without copying.
     pub fn zero_copy(self) -> bool {
         self.0 & 0b1000 != 0
@@ -53,6 +59,32 @@ pub fn features(ifindex: u32) -> Option<XdpFeatures> {
     let any = std::io::stdin();
     let state = Xdp::new(any.as_fd()).query(i32::try_from(ifindex).ok()?, XdpFlags::NONE).ok()?;
     XdpFeatures::from_reply(state.feature_flags, release())
+}
+
+/// How a program that is attached in this mode can send frames where they came from.
+///
+/// # Errors
+/// Why it cannot, for the operator.
+pub fn transmit(device: &Device, mode: Mode) -> Result<Transmit, String> {
+    let is_veth = device.driver.as_deref() == Some("veth");
+    match (mode, features(device.index)) {
+        (Mode::Generic, _) => Ok(Transmit::Tx),
+        (Mode::Native, Some(features)) if !features.native() => {
+            Err("its driver does not support XDP_TX".to_owned())
+        }
+        (Mode::Native, Some(features)) if is_veth && features.transmits() => Ok(Transmit::Redirect),
+        (Mode::Native, Some(_)) if is_veth => Err(
+            "the other end of this veth takes no frames from a program: it needs GRO (`ethtool -K PEER gro on`) \
+             or an XDP program"
+                .to_owned(),
+        ),
+        (Mode::Native, None) if is_veth => Err(
+            "this kernel does not say whether the other end of a veth takes frames from a program; Linux 6.3 \
+             does"
+                .to_owned(),
+        ),
+        (Mode::Native, _) => Ok(Transmit::Tx),
+    }
 }
 
 /// The drivers' counters of frames that passed the NIC's address filter, dropped ones included (igb, igc,

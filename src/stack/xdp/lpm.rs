@@ -6,7 +6,8 @@ use std::ops::RangeInclusive;
 
 use ipnet::IpNet;
 
-use crate::wire::endpoint_range::EndpointRange;
+use super::abi;
+use super::steering_rule::{ListenerPorts, ListenerRanges, SteeringRule};
 
 /// The owned ports of the addresses for which `prefix` is the longest of all entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub(super) struct LpmEntry {
     /// No address of this host: the kernel is to answer nothing there.
     pub exclusive: bool,
     pub ports: PortSet,
+    /// The listeners of these ports.
+    pub listeners: ListenerRanges,
 }
 
 /// One bit for each TCP port.
@@ -46,8 +49,9 @@ impl PortSet {
 
 /// Returns one entry for each prefix of `rules`, and one for each address of `local` that a rule covers.
 ///
-/// A look-up finds only the longest prefix, so an entry holds the ports of every rule that covers it.
-pub(super) fn flatten(rules: &[EndpointRange], local: &[IpAddr]) -> Vec<LpmEntry> {
+/// A look-up finds only the longest prefix, so an entry holds the ports of every rule that covers it. Of more
+/// than [`abi::MAX_RANGES`] ranges with a listener it holds the first ones; the stack answers at the others.
+pub(super) fn flatten(rules: &[SteeringRule], local: &[IpAddr]) -> Vec<LpmEntry> {
     let mut entries: Vec<LpmEntry> = Vec::new();
     // Indices of the entries whose prefixes contain the current one, the longest last.
     let mut ancestors: Vec<usize> = Vec::new();
@@ -61,11 +65,15 @@ pub(super) fn flatten(rules: &[EndpointRange], local: &[IpAddr]) -> Vec<LpmEntry
             continue; // a local address that no rule covers
         }
         let mut ports = node.ports;
+        let mut listeners = ListenerRanges::default();
         if let Some(parent) = parent {
             ports.unite(&parent.ports);
+            listeners = parent.listeners.clone();
         }
+        listeners.cover(node.listeners);
+        listeners.truncate(abi::MAX_RANGES as usize);
         ancestors.push(entries.len());
-        entries.push(LpmEntry { prefix, exclusive: !node.is_local, ports });
+        entries.push(LpmEntry { prefix, exclusive: !node.is_local, ports, listeners });
     }
     entries
 }
@@ -74,15 +82,17 @@ struct Node {
     is_rule: bool,
     is_local: bool,
     ports: PortSet,
+    listeners: Vec<ListenerPorts>,
 }
 
-fn nodes(rules: &[EndpointRange], local: &[IpAddr]) -> BTreeMap<IpNet, Node> {
-    let empty = || Node { is_rule: false, is_local: false, ports: PortSet::empty() };
+fn nodes(rules: &[SteeringRule], local: &[IpAddr]) -> BTreeMap<IpNet, Node> {
+    let empty = || Node { is_rule: false, is_local: false, ports: PortSet::empty(), listeners: Vec::new() };
     let mut nodes = BTreeMap::new();
-    for rule in rules {
-        let node = nodes.entry(rule.prefix.trunc()).or_insert_with(empty);
+    for SteeringRule { owned, listener } in rules {
+        let node = nodes.entry(owned.prefix.trunc()).or_insert_with(empty);
         node.is_rule = true;
-        node.ports.add(&rule.ports);
+        node.ports.add(&owned.ports);
+        node.listeners.extend(listener.map(|listener| ListenerPorts::new(&owned.ports, listener)));
     }
     for &address in local {
         nodes.entry(address.into()).or_insert_with(empty).is_local = true;
@@ -93,10 +103,15 @@ fn nodes(rules: &[EndpointRange], local: &[IpAddr]) -> BTreeMap<IpNet, Node> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::endpoint_range::EndpointRange;
+
+    fn without_listener(rules: &[&str]) -> Vec<SteeringRule> {
+        rules.iter().map(|rule| SteeringRule::from(&rule.parse::<EndpointRange>().unwrap())).collect()
+    }
 
     /// Entries as (prefix, exclusive, the owned ones of `ports`).
     fn flat(rules: &[&str], local: &[&str], ports: &[u16]) -> Vec<(String, bool, Vec<u16>)> {
-        let rules: Vec<EndpointRange> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+        let rules = without_listener(rules);
         let local: Vec<IpAddr> = local.iter().map(|address| address.parse().unwrap()).collect();
         let owns =
             |entry: &LpmEntry, port: u16| entry.ports.0[usize::from(port / 64)] >> (port % 64) & 1 == 1;
@@ -185,11 +200,13 @@ mod tests {
 
     #[test]
     fn agrees_with_a_check_of_every_rule() {
-        let rules: Vec<EndpointRange> =
-            ["0.0.0.0/0:9", "10.0.0.0/8:1-100", "10.0.0.0/9:90-200", "10.0.0.128/25:300", "10.0.0.129:7"]
-                .iter()
-                .map(|rule| rule.parse().unwrap())
-                .collect();
+        let rules = without_listener(&[
+            "0.0.0.0/0:9",
+            "10.0.0.0/8:1-100",
+            "10.0.0.0/9:90-200",
+            "10.0.0.128/25:300",
+            "10.0.0.129:7",
+        ]);
         let entries = flatten(&rules, &[IpAddr::from([10, 0, 0, 130])]);
         for address in ["10.0.0.128", "10.0.0.129", "10.0.0.130", "10.0.0.1", "10.200.0.1", "11.0.0.1"] {
             let address: IpAddr = address.parse().unwrap();
@@ -198,7 +215,11 @@ mod tests {
             let words = longest.unwrap().ports.words();
             for port in 0..=400u16 {
                 let owned = words[usize::from(port / 64)] >> (port % 64) & 1 == 1;
-                assert_eq!(owned, rules.iter().any(|rule| rule.covers(address, port)), "{address} {port}");
+                assert_eq!(
+                    owned,
+                    rules.iter().any(|rule| rule.owned.covers(address, port)),
+                    "{address} {port}"
+                );
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Memory that is shared with the kernel, or with the kernel's end of a queue in memory.
 #![allow(unsafe_code, reason = "mmap and munmap")]
 
+use std::sync::atomic::{AtomicU32, AtomicU64};
 use std::{ffi::c_void, io, num::NonZeroUsize, os::fd::BorrowedFd, ptr::NonNull};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
@@ -24,7 +25,20 @@ const PROTECTION: ProtFlags = ProtFlags::PROT_READ.union(ProtFlags::PROT_WRITE);
 impl Mapping {
     /// `len` bytes of a file or socket from `offset` on, all pages present.
     pub(super) fn of(file: BorrowedFd<'_>, offset: libc::off_t, len: usize) -> io::Result<Mapping> {
-        let flags = MapFlags::MAP_SHARED | MapFlags::MAP_POPULATE;
+        Mapping::with_flags(file, offset, len, MapFlags::MAP_SHARED | MapFlags::MAP_POPULATE)
+    }
+
+    /// `len` bytes of an array in the kernel (`BPF_F_MMAPABLE`), whose pages need not be present yet.
+    pub(super) fn of_array(map: BorrowedFd<'_>, len: usize) -> io::Result<Mapping> {
+        Mapping::with_flags(map, 0, len, MapFlags::MAP_SHARED)
+    }
+
+    fn with_flags(
+        file: BorrowedFd<'_>,
+        offset: libc::off_t,
+        len: usize,
+        flags: MapFlags,
+    ) -> io::Result<Mapping> {
         let size = NonZeroUsize::new(len).ok_or_else(invalid)?;
         // SAFETY: a new mapping at an address that the kernel chooses touches no other.
         let base = unsafe { mmap(None, size, PROTECTION, flags, file, offset) }?;
@@ -58,6 +72,27 @@ impl Mapping {
         // SAFETY: inside of the mapping, which begins at a page.
         Ok(unsafe { self.base.byte_add(offset) }.cast())
     }
+
+    /// The 32-bit word at `offset`, which the kernel reads at any time. Of a mapping that is used by words
+    /// alone.
+    ///
+    /// # Errors
+    /// As [`Mapping::at`].
+    pub(super) fn word32(&self, offset: usize) -> io::Result<&AtomicU32> {
+        let word = self.at::<AtomicU32>(offset as u64, 1)?;
+        // SAFETY: any bytes are a number; inside of the mapping, which lives as long as `self`.
+        Ok(unsafe { word.as_ref() })
+    }
+
+    /// As [`Mapping::word32`], with 64 bits.
+    ///
+    /// # Errors
+    /// As [`Mapping::at`].
+    pub(super) fn word64(&self, offset: usize) -> io::Result<&AtomicU64> {
+        let word = self.at::<AtomicU64>(offset as u64, 1)?;
+        // SAFETY: as above.
+        Ok(unsafe { word.as_ref() })
+    }
 }
 
 impl Drop for Mapping {
@@ -75,6 +110,8 @@ pub(super) fn invalid() -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering::Relaxed;
+
     use super::*;
 
     #[test]
@@ -93,5 +130,13 @@ mod tests {
             assert_eq!(mapping.at::<u32>(offset, count).is_ok(), fits, "{count} at {offset}");
         }
         assert!(Mapping::anonymous(0, false).is_err());
+    }
+
+    #[test]
+    fn words_lie_inside_and_are_aligned() {
+        let mapping = Mapping::anonymous(64, false).expect("a page");
+        mapping.word64(56).expect("inside").store(u64::MAX, Relaxed);
+        assert_eq!(mapping.word32(60).expect("inside").load(Relaxed), u32::MAX);
+        assert!(mapping.word32(62).is_err() && mapping.word32(64).is_err() && mapping.word64(60).is_err());
     }
 }

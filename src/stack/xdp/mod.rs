@@ -20,10 +20,13 @@
 //! | `next_hop.rs` | the kernel's route to a target, and the MAC address of the next hop |
 //! | `kernel_tcp.rs` | the kernel's TCP sockets, and the processes that hold them |
 //! | `program.rs`, `libbpf_log.rs` | [`Program`]: the loaded steering program; libbpf's messages |
+//! | `flow_filter.rs` | the filter of known flows, which the program reads (`unsafe`) |
 //! | `abi.rs` | the constants that the program shares with user space |
 //! | `attach.rs`, `link.rs`, `mode.rs` | attaching it by a link (`unsafe` in the second), and the errors of that |
 //! | `link_holder.rs` | the process that keeps a program attached |
 //! | `lpm.rs`, `rule_maps.rs` | the rules as entries of a longest-prefix match, and the maps of them |
+//! | `steering_rule.rs` | a rule with its listener, and the listeners of a prefix's ports |
+//! | `tier.rs`, `tier_device.rs` | the cookie tier's maps: those of all programs, and that of an interface |
 //! | `claims.rs` | other hosts that claim an exclusive address |
 //! | `verdict.rs` | the program's verdicts and their counters |
 //! | `vlan.rs` | the VLANs of an interface, and whether XDP sees their tags |
@@ -39,6 +42,7 @@ mod config;
 mod device;
 mod error;
 mod ethtool;
+mod flow_filter;
 mod frame;
 pub mod inspect;
 pub mod kernel_tcp;
@@ -63,6 +67,9 @@ mod rtnetlink;
 mod rule_maps;
 pub mod sizing;
 mod socket;
+mod steering_rule;
+mod tier;
+mod tier_device;
 mod umem;
 mod verdict;
 pub mod vlan;
@@ -73,6 +80,7 @@ pub use claims::Claim;
 pub use config::{CopyMode, EffectiveConfig, QueueConfig, RING};
 pub use device::{Device, Preference};
 pub use error::{DeviceError, XdpError};
+pub use flow_filter::FlowFilter;
 pub use frame::Frame;
 pub use ledger::Ledger;
 pub use link::Link;
@@ -84,4 +92,7 @@ pub use program::{Program, VerdictWatch};
 pub use program_error::{AttachError, AttachedProgram, ProgramError, missing_capabilities};
 pub use queue::{KernelEnd, MAX_BATCH, Queue, QueueCounters, QueueWatch, Statistics};
 pub use rtnetlink::Changes;
+pub use steering_rule::SteeringRule;
+pub use tier::{Tier, TierConfig, TierCounts};
+pub use tier_device::{TierDevice, Transmit};
 pub use verdict::{VERDICTS, Verdict, VerdictCounts};

@@ -12,9 +12,11 @@ use super::lpm::flatten;
 use super::mode::Mode;
 use super::program_error::{ProgramError, missing_capabilities};
 use super::rule_maps::RuleMaps;
+use super::steering_rule::SteeringRule;
+use super::tier::Tier;
+use super::tier_device::{DeviceMap, TierDevice};
 use super::verdict::VerdictCounts;
 use super::{attach, libbpf_log};
-use crate::wire::endpoint_range::EndpointRange;
 
 static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/steer.bpf.o"));
 
@@ -30,6 +32,7 @@ pub struct Program {
     rules: Mutex<RuleMaps>,
     counts: VerdictWatch,
     claims: MapHandle,
+    device: DeviceMap,
     link: Option<Link>,
 }
 
@@ -39,8 +42,23 @@ impl Program {
     ///
     /// # Errors
     /// Missing capabilities, an old kernel, or too many rules.
-    pub fn load(rules: &[EndpointRange], local: &[IpAddr]) -> Result<Self, ProgramError> {
-        let (program, log) = libbpf_log::capture(load);
+    pub fn load<R>(rules: &[R], local: &[IpAddr]) -> Result<Self, ProgramError>
+    where
+        for<'a> SteeringRule: From<&'a R>,
+    {
+        Program::load_with(rules, local, None)
+    }
+
+    /// As [`Program::load`], with a cookie tier, which other programs may share. SYNs are answered once
+    /// [`Program::set_tier_device`] was called.
+    ///
+    /// # Errors
+    /// As [`Program::load`].
+    pub fn load_with<R>(rules: &[R], local: &[IpAddr], tier: Option<&Tier>) -> Result<Self, ProgramError>
+    where
+        for<'a> SteeringRule: From<&'a R>,
+    {
+        let (program, log) = libbpf_log::capture(|| load(tier));
         let program = program.map_err(|source| match source.kind() {
             ErrorKind::PermissionDenied if is_about_capabilities(&log) => {
                 ProgramError::LoadPermission { source }
@@ -93,10 +111,19 @@ impl Program {
     ///
     /// # Errors
     /// The old rules stay in force.
-    pub fn replace_rules(&self, rules: &[EndpointRange], local: &[IpAddr]) -> Result<(), ProgramError> {
-        let entries = flatten(rules, local);
+    pub fn replace_rules<R>(&self, rules: &[R], local: &[IpAddr]) -> Result<(), ProgramError>
+    where
+        for<'a> SteeringRule: From<&'a R>,
+    {
+        let rules: Vec<SteeringRule> = rules.iter().map(SteeringRule::from).collect();
+        let entries = flatten(&rules, local);
         // A panic while the lock was held leaves the maps usable: their keys are recorded one by one.
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).replace(&entries)
+    }
+
+    /// What the cookie tier has to know of the interface. Needs no system call.
+    pub fn set_tier_device(&self, device: &TierDevice) {
+        self.device.set(device);
     }
 
     /// Frames by verdict since the program was loaded.
@@ -151,9 +178,13 @@ fn is_about_capabilities(log: &str) -> bool {
 }
 
 /// Loads the object and duplicates the descriptors of its program and maps; libbpf's own are closed.
-fn load() -> libbpf_rs::Result<Program> {
-    let object = ObjectBuilder::default().open_memory(OBJECT)?.load()?;
-    let missing = |name: &str| libbpf_rs::Error::from(io::Error::other(format!("steer.bpf.o has no {name}")));
+fn load(tier: Option<&Tier>) -> libbpf_rs::Result<Program> {
+    let mut object = ObjectBuilder::default().open_memory(OBJECT)?;
+    for (name, shared) in tier.map(Tier::maps).unwrap_or_default() {
+        let map = object.maps_mut().find(|map| map.name() == *name);
+        map.ok_or_else(|| missing(name))?.reuse_fd(shared.as_fd())?;
+    }
+    let object = object.load()?;
     let map = |name: &str| {
         let found = object.maps().find(|map| map.name() == name);
         MapHandle::try_from(&found.ok_or_else(|| missing(name))?)
@@ -165,6 +196,11 @@ fn load() -> libbpf_rs::Result<Program> {
         rules: Mutex::new(RuleMaps::new(map("rules")?, map("rules_a")?, map("rules_b")?)),
         counts: VerdictWatch(Arc::new(map("counts")?)),
         claims: map("claims")?,
+        device: DeviceMap::new(&map("tier_device")?)?,
         link: None,
     })
+}
+
+fn missing(name: &str) -> libbpf_rs::Error {
+    io::Error::other(format!("steer.bpf.o has no {name}")).into()
 }

@@ -19,6 +19,9 @@ pub enum ProgramError {
     /// The kernel cannot load it; `log` has the messages of libbpf and the verifier.
     #[error("cannot load the steering program: {source}; libbpf and the kernel's verifier say:\n{log}")]
     Load { source: libbpf_rs::Error, log: String },
+    /// The maps of the cookie tier cannot be made.
+    #[error("cannot make the maps of the cookie tier: {source}")]
+    Tier { source: libbpf_rs::Error },
     /// The rules need more than `max` entries.
     #[error("the rules need {entries} entries in the steering program; at most {max} fit")]
     TooManyRules { entries: usize, max: usize },

@@ -8,6 +8,7 @@ use zerocopy::{Immutable, IntoBytes};
 use super::abi;
 use super::lpm::LpmEntry;
 use super::program_error::ProgramError;
+use super::steering_rule::ListenerPorts;
 
 /// `struct owned_key` of `bpf/abi.h`.
 #[derive(Clone, Copy, Debug, IntoBytes, Immutable)]
@@ -23,8 +24,19 @@ struct RuleKey {
 #[repr(C)]
 struct RuleValue {
     flags: u32,
-    reserved: u32,
+    range_count: u32,
     ports: [u64; 1024],
+    ranges: [PortRange; abi::MAX_RANGES as usize],
+}
+
+/// `struct port_range` of `bpf/abi.h`.
+#[derive(Clone, Copy, Default, IntoBytes, Immutable)]
+#[repr(C)]
+struct PortRange {
+    first: u16,
+    last: u16,
+    listener: u16,
+    reserved: u16,
 }
 
 const _: () = {
@@ -35,6 +47,10 @@ const _: () = {
     assert!(size_of::<RuleValue>() == abi::OWNED_SIZE as usize);
     assert!(offset_of!(RuleValue, flags) == 0);
     assert!(offset_of!(RuleValue, ports) == abi::OWNED_PORTS as usize);
+    assert!(offset_of!(RuleValue, ranges) == abi::OWNED_RANGES as usize);
+    assert!(size_of::<PortRange>() == abi::PORT_RANGE_SIZE as usize);
+    // The program searches by bisection.
+    assert!(abi::MAX_RANGES.is_power_of_two());
 };
 
 /// Two maps of the rules' entries in the kernel, one of them active.
@@ -96,10 +112,12 @@ struct RuleMap {
 impl RuleMap {
     fn insert(&mut self, entry: &LpmEntry) -> libbpf_rs::Result<()> {
         let key = RuleKey::from(entry.prefix);
+        let (ranges, range_count) = port_ranges(entry.listeners.ranges());
         let value = RuleValue {
             flags: if entry.exclusive { abi::OWNED_EXCLUSIVE } else { 0 },
-            reserved: 0,
+            range_count,
             ports: *entry.ports.words(),
+            ranges,
         };
         self.trie.update(key.as_bytes(), value.as_bytes(), MapFlags::ANY)?;
         self.keys.push(key);
@@ -115,6 +133,19 @@ impl RuleMap {
         }
         Ok(())
     }
+}
+
+/// The ranges and their number. Behind them the last one is repeated.
+fn port_ranges(listeners: &[ListenerPorts]) -> ([PortRange; abi::MAX_RANGES as usize], u32) {
+    let range =
+        |&ListenerPorts { first, last, listener }: &_| PortRange { first, last, listener, reserved: 0 };
+    let mut ranges = [listeners.last().map(range).unwrap_or_default(); abi::MAX_RANGES as usize];
+    let mut count = 0;
+    for (place, ports) in ranges.iter_mut().zip(listeners) {
+        *place = range(ports);
+        count += 1;
+    }
+    (ranges, count)
 }
 
 impl From<IpNet> for RuleKey {

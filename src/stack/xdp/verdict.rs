@@ -5,7 +5,12 @@ include!(concat!(env!("OUT_DIR"), "/verdict.rs"));
 impl Verdict {
     /// Whether the frame was redirected to this stack's socket.
     pub fn is_socket(self) -> bool {
-        (Verdict::SocketTcp..Verdict::DropNoSocket).contains(&self)
+        (Verdict::SocketTcp..Verdict::TxSynAck).contains(&self)
+    }
+
+    /// Whether the program sent an answer in the frame.
+    pub fn is_tx(self) -> bool {
+        (Verdict::TxSynAck..Verdict::DropNoSocket).contains(&self)
     }
 
     /// Whether the frame was dropped.
@@ -55,14 +60,15 @@ mod tests {
         }
     }
 
-    /// The program distinguishes the three destinations by order alone.
+    /// The program distinguishes the destinations by order alone.
     #[test]
     fn names_begin_with_the_destination_of_a_frame() {
         for verdict in VERDICTS {
             let way = verdict.name().split('_').next();
-            let expected = match (verdict.is_socket(), verdict.is_drop()) {
-                (true, _) => "socket",
-                (_, true) => "drop",
+            let expected = match (verdict.is_socket(), verdict.is_tx(), verdict.is_drop()) {
+                (true, false, false) => "socket",
+                (false, true, false) => "tx",
+                (false, false, true) => "drop",
                 _ => "pass",
             };
             assert_eq!(way, Some(expected), "{verdict:?}");

@@ -84,7 +84,7 @@ impl<K: PacketKey> Flows<K> {
         let ended = ClosedConnection { id: number, now: core.tcp.now, endpoints: key };
         core.services.notify_closed(listener, &ended, Closed::Passive);
         self.timers.unlink(&mut self.shard, links);
-        self.shard.remove(slot, rx.prf.hash);
+        self.remove(core, slot, rx.prf.hash);
         core.link_cache.release(link);
         counts.closed += 1;
         port.release(frame);

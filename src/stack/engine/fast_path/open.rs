@@ -16,16 +16,17 @@ use crate::wire::{OptionSet, PacketKey, ReplyNumbers, RxHeader, Seq};
 
 impl<K: PacketKey> Flows<K> {
     /// Takes SYNs, up to one that it does not take, which it returns, or up to a segment of another kind. One
-    /// loop for each kind keeps its variables in registers.
+    /// loop for each kind keeps its variables in registers. `PRESSED`: some listeners answer by cookie, see
+    /// [`SynLoad`](crate::engine::syn_load::SynLoad).
     #[inline(never)]
-    pub(in crate::engine) fn fast_syns<'a, P: Port>(
+    pub(in crate::engine) fn fast_syns<'a, P: Port, const PRESSED: bool>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
         segments: &mut Segments<'a, K, P::Frame>,
         counts: &mut BatchCounts,
     ) -> Option<(&'a RxRecord<K>, P::Frame)> {
         while let Some((rx, frame)) = segments.next_if(|flags| flags == SYN) {
-            if let Some(frame) = self.fast_syn_or_cookie(ctx, rx, frame, counts) {
+            if let Some(frame) = self.fast_syn_or_cookie::<P, PRESSED>(ctx, rx, frame, counts) {
                 return Some((rx, frame));
             }
         }
@@ -34,17 +35,40 @@ impl<K: PacketKey> Flows<K> {
 
     /// A SYN: state is kept, or a cookie is sent.
     #[inline(always)]
-    fn fast_syn_or_cookie<P: Port>(
+    fn fast_syn_or_cookie<P: Port, const PRESSED: bool>(
         &mut self,
         ctx: &mut ReplyContext<'_, P>,
         rx: &RxRecord<K>,
         frame: P::Frame,
         counts: &mut BatchCounts,
     ) -> Option<P::Frame> {
-        match self.half_open >= self.fast.cookies_from {
+        if PRESSED {
+            return self.fast_syn_pressed(ctx, rx, frame, counts);
+        }
+        match self.syn_load.half_open >= self.syn_load.cookies_from {
             true => self.fast_cookie(ctx, rx, frame, counts),
             false => self.fast_syn(ctx, rx, frame, counts),
         }
+    }
+
+    /// A SYN while some listeners answer by cookie.
+    #[inline(always)]
+    fn fast_syn_pressed<P: Port>(
+        &mut self,
+        ctx: &mut ReplyContext<'_, P>,
+        rx: &RxRecord<K>,
+        frame: P::Frame,
+        counts: &mut BatchCounts,
+    ) -> Option<P::Frame> {
+        let Some(listener) = self.listener_cache.get(&rx.header.key) else { return Some(frame) };
+        if !self.syn_load.wants_cookie(listener.id) {
+            return self.fast_syn(ctx, rx, frame, counts);
+        }
+        let left = self.fast_cookie(ctx, rx, frame, counts);
+        if left.is_none() {
+            self.syn_load.cookie_sent(listener.id);
+        }
+        left
     }
 
     /// A SYN: a half-open connection and its SYN-ACK.
@@ -58,7 +82,7 @@ impl<K: PacketKey> Flows<K> {
     ) -> Option<P::Frame> {
         let ReplyContext { core, port, .. } = ctx;
         let syn = &rx.header;
-        if !has_usual_options(syn) || core.faults_enabled {
+        if !has_usual_options(syn) || core.general_syns {
             return Some(frame);
         }
         let Some(listener) = self.listener_cache.get(&syn.key) else { return Some(frame) };
@@ -73,9 +97,9 @@ impl<K: PacketKey> Flows<K> {
         let open = HalfOpen { iss, listener, window, link, max_mss, deadline_ms, timer_links };
         tcp::fast_path::open(tcb, syn, open, core.tcp.now);
         self.timers.joined(&mut self.shard, timer_links, slot);
-        self.half_open += 1;
+        self.syn_load.half_open += 1;
         let numbers = ReplyNumbers { seq: iss, ack: syn.seq + 1, window };
-        let timestamp = || core.tcp.millis.wrapping_add(rx.prf.timestamp_offset);
+        let timestamp = || core.tcp.millis.wrapping_add(core.tcp.timestamp_offset);
         let len = self.fast.write_syn_ack(room, syn, numbers, timestamp);
         counts.syns += 1;
         counts.send(ctx, frame, len);
@@ -103,7 +127,10 @@ impl<K: PacketKey> Flows<K> {
             link => link,
         };
         let rx = &RxRecord { link, ..*rx };
-        self.fast_syn_or_cookie(ctx, rx, frame, counts)
+        match self.syn_load.pressed {
+            true => self.fast_syn_or_cookie::<P, true>(ctx, rx, frame, counts),
+            false => self.fast_syn_or_cookie::<P, false>(ctx, rx, frame, counts),
+        }
     }
 
     /// A SYN that is answered by a cookie: no state is kept.
@@ -120,7 +147,7 @@ impl<K: PacketKey> Flows<K> {
         let Some(listener) = self.listener_cache.get(&syn.key) else { return Some(frame) };
         // A connection may have this key; a full table may have to drop the SYN.
         if !has_usual_options(syn)
-            || core.faults_enabled
+            || core.general_syns
             || self.is_full()
             || self.shard.candidate(rx.prf.hash).is_some()
         {
@@ -129,8 +156,9 @@ impl<K: PacketKey> Flows<K> {
         let mss = tcp::fast_path::peer_mss(syn);
         let iss = core.cookies.issue(&syn.key, syn.seq, mss, core.tcp.now);
         let numbers = ReplyNumbers { seq: iss, ack: syn.seq + 1, window: listener.window };
-        let timestamp =
-            || tcp::cookie_timestamp(syn.window_scale, core.tcp.millis).wrapping_add(rx.prf.timestamp_offset);
+        let timestamp = || {
+            tcp::cookie_timestamp(syn.window_scale, core.tcp.millis).wrapping_add(core.tcp.timestamp_offset)
+        };
         let room = port.bytes_mut(&mut frame);
         swap_addresses(room);
         let len = self.fast.write_syn_ack(room, syn, numbers, timestamp);
@@ -162,7 +190,7 @@ impl<K: PacketKey> Flows<K> {
         follow_link(core, tcb, rx, *port_index, number, || port.bytes(&frame));
         let links = self.timers.clear(tcb);
         self.timers.unlink(&mut self.shard, links);
-        self.half_open -= 1;
+        self.syn_load.half_open -= 1;
         counts.established += 1;
         if quiet {
             port.release(frame);

@@ -7,7 +7,7 @@ use crate::engine::port::Port;
 use crate::engine::tx::ReplyContext;
 use crate::observe::{Closed, CoreCounters, DropReason};
 use crate::tcp::fast_path::PlainOutput;
-use crate::tcp::{self, Config, CookieMode, Negotiated, TcbFlags, Timer};
+use crate::tcp::{self, Config, Negotiated, TcbFlags, Timer};
 use crate::wire::ethernet::swap_addresses;
 use crate::wire::{Flags, OptionSet, PacketKey, ReplyNumbers, ReplyTemplate, RxHeader};
 
@@ -53,8 +53,6 @@ impl BatchCounts {
 pub(in crate::engine) struct FastPath<K: PacketKey> {
     /// False: every segment takes the general path.
     pub(in crate::engine) enabled: bool,
-    /// The number of half-open connections from which on SYNs are answered by cookies.
-    pub(super) cookies_from: u32,
     /// The largest MSS of our link, bytes.
     pub(super) max_mss: u16,
     syn_ack_mss: ReplyTemplate<K, 1>,
@@ -74,11 +72,6 @@ impl<K: PacketKey> FastPath<K> {
         let (timestamps, sack, scale) = (0x0101_080a, 0x0402_080a, 0x0103_0300);
         FastPath {
             enabled: bounds.fast_path,
-            cookies_from: match config.cookies {
-                CookieMode::Never => u32::MAX,
-                CookieMode::Auto => bounds.half_open_bound,
-                CookieMode::Always => 0,
-            },
             max_mss: our_mss.max(tcp::MIN_MSS),
             syn_ack_mss: ReplyTemplate::new(syn_ack, [mss]),
             syn_ack_all: ReplyTemplate::new(syn_ack, [mss, sack, 0, 0, scale]),
@@ -144,7 +137,7 @@ impl<K: PacketKey> Flows<K> {
             (None, true) => self.fast.fin.write(room, to, numbers, []),
             (Some(echo), fin) => {
                 let template = if fin { &self.fast.fin_timestamps } else { &self.fast.ack_timestamps };
-                let value = core.tcp.millis.wrapping_add(conn.prf.timestamp_offset);
+                let value = core.tcp.millis.wrapping_add(core.tcp.timestamp_offset);
                 template.write(room, to, numbers, [(1, value), (2, echo)])
             }
         };

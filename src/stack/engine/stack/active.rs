@@ -43,4 +43,19 @@ pub struct EffectiveDevice {
     pub tx_budget: u32,
     /// Whether the UMEM of every queue has 2 MiB pages.
     pub hugepages: bool,
+    /// Who answers SYNs by cookie.
+    pub cookie_tier: ActiveTier,
+}
+
+/// Who answers SYNs by cookie on a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ActiveTier {
+    /// Nobody: cookies are off.
+    None,
+    /// The cores, as asked for.
+    Engine,
+    /// The cores, because the eBPF program cannot: why.
+    EngineBecause(String),
+    /// The eBPF program, or as long as `--cookies auto` has no reason, nobody.
+    Ebpf,
 }

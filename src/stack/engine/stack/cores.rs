@@ -4,18 +4,20 @@ use std::time::Instant;
 use nix::sys::eventfd::EventFd;
 
 use super::devices::OpenDevice;
+use super::listening::Listening;
+use super::tier::{CookieTier, TierCounters};
 use super::{Effective, StackConfig, StartError, Watch};
 use crate::engine::command_queue::CommandQueue;
 use crate::engine::core::{Core, Secrets, Shared, servers};
 use crate::engine::inspect::Tables;
 use crate::engine::listeners::ListenerSet;
 use crate::engine::runner::{Asked, Runner, now, wake_event, waker};
-use crate::engine::{ForwardQueue, Worker};
+use crate::engine::{ForwardQueue, SynBoard, Worker};
 use crate::observe::CoreCounters;
 use crate::table::{Shard, table};
 use crate::tcp::{Config, Cookies, Tcb};
 use crate::wire::{FlowKey4, FlowKey6, Mac, ParseConfig};
-use crate::xdp::Queue;
+use crate::xdp::{Device, Queue, Tier};
 
 /// What a running or finished stack can be asked.
 pub(super) struct State {
@@ -24,6 +26,25 @@ pub(super) struct State {
     pub(super) orders: Vec<Arc<CommandQueue>>,
     pub(super) tables: Option<Box<Tables>>,
     pub(super) asked: Arc<Asked>,
+    shared: Arc<Shared>,
+    cookies: Cookies,
+    epoch: Instant,
+    tier: Arc<TierCounters>,
+}
+
+impl State {
+    /// What the thread of the cookie tier needs.
+    pub(super) fn cookie_tier(&self, tier: Arc<Tier>, listening: Arc<Listening>) -> CookieTier {
+        CookieTier {
+            tier,
+            listening,
+            commands: self.orders.clone(),
+            shared: self.shared.clone(),
+            cookies: self.cookies.clone(),
+            epoch: self.epoch,
+            counters: self.tier.clone(),
+        }
+    }
 }
 
 /// The CPUs to run on: those asked for, or as many of those available as there are queues.
@@ -38,9 +59,27 @@ pub(super) fn choose_cpus(asked: &[usize], queues: u32) -> Result<Vec<usize>, St
     Ok(from.iter().copied().take((queues as usize).max(1)).collect())
 }
 
+/// What is drawn and computed before devices are opened.
+pub(super) struct Basis {
+    pub(super) secrets: Secrets,
+    /// The protocol's settings, with the MSS of these devices.
+    pub(super) config: Config,
+    pub(super) epoch: Instant,
+}
+
+impl Basis {
+    pub(super) fn new(options: &StackConfig, devices: &[Device]) -> Result<Basis, StartError> {
+        Ok(Basis {
+            secrets: Secrets::random().map_err(StartError::Randomness)?,
+            config: announce(options, devices),
+            epoch: Instant::now(),
+        })
+    }
+}
+
 /// The largest MSS that fits the MTU of every device: the packet less the two headers (MUST-67).
-fn announce(options: &StackConfig, devices: &[OpenDevice]) -> Config {
-    let mtu = devices.iter().map(|open| open.device.mtu).min().unwrap_or(1500);
+fn announce(options: &StackConfig, devices: &[Device]) -> Config {
+    let mtu = devices.iter().map(|device| device.mtu).min().unwrap_or(1500);
     let mtu = u16::try_from(mtu).unwrap_or(u16::MAX);
     let asked = options.mss.unwrap_or(u16::MAX);
     Config {
@@ -53,7 +92,7 @@ fn announce(options: &StackConfig, devices: &[OpenDevice]) -> Config {
 /// One runner per core, around its queues; they share one table, one set of secrets.
 pub(super) fn start_cores(
     options: StackConfig,
-    gateway: Option<Mac>,
+    (basis, gateway): (Basis, Option<Mac>),
     rules: Arc<ListenerSet>,
     policies: Vec<ParseConfig>,
     devices: &[OpenDevice],
@@ -61,7 +100,7 @@ pub(super) fn start_cores(
     active: &mut Effective,
 ) -> Result<(Vec<Runner>, State), StartError> {
     let cores = ports.len();
-    let secrets = Secrets::random().map_err(StartError::Randomness)?;
+    let Basis { secrets, config, epoch } = basis;
     let per_core = options.max_connections.div_ceil(cores as u32);
     let v4: Vec<Shard<FlowKey4, Tcb>> = table(cores, per_core)?;
     let v6: Vec<Shard<FlowKey6, Tcb>> = table(cores, per_core)?;
@@ -81,13 +120,14 @@ pub(super) fn start_cores(
         bytes(v4.first().map(|part| part.memory_bytes())) + bytes(v6.first().map(|part| part.memory_bytes()));
     let tables = Tables::of(&v4, &v6).map(Box::new);
     let shared = Arc::new(Shared {
-        config: announce(&options, devices),
+        config,
         policies,
         secrets,
         forward_queues: (0..cores).map(|_| ForwardQueue::new()).collect(),
         servers: servers(devices.len(), ports.iter().map(|ports| ports.iter().map(|(_, device)| *device))),
         core: options.bounds.clone(),
         sources: options.owned.clone(),
+        board: SynBoard::default(),
     });
     let cookies = Cookies::new(shared.secrets.cookie);
     let asked = Arc::<Asked>::default();
@@ -95,8 +135,8 @@ pub(super) fn start_cores(
     let wakes = wakes.map_err(|errno| StartError::Thread(errno.into()))?;
     let counters: Vec<Arc<CoreCounters>> = (0..cores).map(|_| Arc::default()).collect();
     let orders: Vec<_> = wakes.iter().cloned().map(|wake| CommandQueue::new(waker(wake))).collect();
-    let watch = Watch::new(counters.clone(), &ports, devices);
-    let epoch = Instant::now();
+    let tier = Arc::<TierCounters>::default();
+    let watch = Watch::new(counters.clone(), &ports, devices, tier.clone());
     let parts = v4.into_iter().zip(v6).zip(ports);
     let runners = parts.enumerate().map(|(id, ((v4, v6), ports))| {
         let users = options.listen.iter().map(|(_, factory)| factory()).collect();
@@ -121,5 +161,5 @@ pub(super) fn start_cores(
         }
     });
     let runners = runners.collect();
-    Ok((runners, State { watch, wakes, orders, tables, asked }))
+    Ok((runners, State { watch, wakes, orders, tables, asked, shared, cookies, epoch, tier }))
 }

@@ -1,19 +1,125 @@
 use std::net::IpAddr;
 use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
+use nix::time::{ClockId, clock_gettime};
 
-use super::{Effective, EffectiveDevice, StackConfig, StartError, notes};
+use super::cores::Basis;
+use super::{
+    ActiveTier, CookieTierOptions, Effective, EffectiveDevice, StackConfig, StartError, TierChoice,
+    UnprovenAcks, notes,
+};
+use crate::engine::runner::now;
+use crate::tcp::{Config, CookieMode, MIN_MSS};
 use crate::wire::{EndpointRange, ParseConfig};
 use crate::xdp::sizing::{FRAME_SIZES, Sizing};
 use crate::xdp::{
-    CopyMode, Device, EffectiveConfig, Mode, Network, Preference, Program, Queue, QueueConfig, inspect,
+    CopyMode, Device, EffectiveConfig, FlowFilter, Mode, Network, Preference, Program, Queue, QueueConfig,
+    SteeringRule, Tier, TierConfig, TierDevice, Transmit, inspect,
 };
 
 /// An interface with the steering program on it, for as long as this lives.
 pub(super) struct OpenDevice {
     pub(super) device: Device,
     pub(super) program: Program,
+    mode: Mode,
+    /// The program may answer SYNs here, if it can.
+    answers: bool,
+}
+
+impl OpenDevice {
+    /// Tells the program what it needs to know of the interface to answer SYNs there.
+    pub(super) fn tell_tier(&self, policy: &ParseConfig) {
+        self.program.set_tier_device(&TierDevice {
+            transmit: match self.answers {
+                true => self.transmit().unwrap_or_default(),
+                false => Transmit::Nothing,
+            },
+            accepts_partial: policy.accept_partial_checksum,
+            mac: policy.mac,
+            broadcasts: policy.broadcasts().collect(),
+        });
+    }
+
+    /// Whether the program answers SYNs here when it is to.
+    pub(super) fn can_answer(&self) -> bool {
+        self.answers && self.transmit().is_ok()
+    }
+
+    /// Whether [`OpenDevice::can_answer`] is not for ever.
+    pub(super) fn may_change(&self) -> bool {
+        self.answers && self.mode == Mode::Native && self.device.driver.as_deref() == Some("veth")
+    }
+
+    /// How the program sends frames where they came from.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub(super) fn transmit(&self) -> Result<Transmit, String> {
+        inspect::transmit(&self.device, self.mode)
+    }
+}
+
+/// The maps that the programs of all devices share, if they have a part in answering SYNs.
+pub(super) fn tier(options: &StackConfig, basis: &Basis) -> Result<Option<Arc<Tier>>, StartError> {
+    let CookieTierOptions { tier, unproven, syn_limit } = options.cookie_tier;
+    if options.listen.is_empty() || !answers(options) && syn_limit == 0 {
+        return Ok(None);
+    }
+    let Config { mss4, mss6, .. } = basis.config;
+    let tier_of = Tier::new(&TierConfig {
+        flow_key: basis.secrets.flow,
+        filter_lines: FlowFilter::lines_for(options.max_connections),
+        timestamp_offset: basis.secrets.timestamp_offset,
+        mss: [mss4, mss6],
+        min_mss: MIN_MSS,
+        unproven_per_second: match unproven {
+            UnprovenAcks::Reset => options.bounds.rst_rate.min(UNPROVEN_PER_SECOND),
+            UnprovenAcks::Drop => 0,
+        },
+        syn_limit,
+        syn_burst: syn_limit,
+        epoch_ns: clock_start_ns(basis.epoch),
+    });
+    match tier_of {
+        Err(_) if tier == TierChoice::Auto && syn_limit == 0 => Ok(None),
+        other => Ok(other.map(Some)?),
+    }
+}
+
+/// ACKs without a connection and a valid cookie that reach the cores, per second and CPU.
+const UNPROVEN_PER_SECOND: u32 = 1000;
+
+/// Whether the program is to answer SYNs where it can.
+fn answers(options: &StackConfig) -> bool {
+    options.cookie_tier.tier != TierChoice::Engine && options.config.cookies != CookieMode::Never
+}
+
+/// CLOCK_MONOTONIC when the stack's clock was 0, nanoseconds, modulo 2^64.
+fn clock_start_ns(epoch: Instant) -> u64 {
+    let monotonic = clock_gettime(ClockId::CLOCK_MONOTONIC).map_or(Duration::ZERO, Duration::from);
+    (monotonic.as_nanos() as u64).wrapping_sub(now(epoch).micros.wrapping_mul(1000))
+}
+
+/// Who answers SYNs by cookie on this device.
+fn active_tier(options: &StackConfig, open: &OpenDevice, has_tier: bool) -> Result<ActiveTier, StartError> {
+    let TierChoice::Engine = options.cookie_tier.tier else {
+        if options.config.cookies == CookieMode::Never || options.listen.is_empty() {
+            return Ok(ActiveTier::None);
+        }
+        let can = if has_tier { open.transmit() } else { Err("its maps cannot be made".to_owned()) };
+        return match can {
+            Ok(_) => Ok(ActiveTier::Ebpf),
+            Err(why) if options.cookie_tier.tier == TierChoice::Ebpf => {
+                Err(StartError::CookieTier { interface: open.device.name.clone(), why })
+            }
+            Err(why) => Ok(ActiveTier::EngineBecause(why)),
+        };
+    };
+    let is_off = options.config.cookies == CookieMode::Never;
+    Ok(if is_off { ActiveTier::None } else { ActiveTier::Engine })
 }
 
 /// Opens every queue of a device behind its steering program. A queue without a socket would
@@ -21,27 +127,31 @@ pub(super) struct OpenDevice {
 pub(super) fn open_device(
     options: &StackConfig,
     device: Device,
-    local: &[IpAddr],
+    (rules, local, tier): (&[SteeringRule], &[IpAddr], Option<&Tier>),
     active: &mut Effective,
 ) -> Result<(OpenDevice, Vec<Queue>), StartError> {
     let [.., largest] = FRAME_SIZES;
     device.check(options.frame_size.unwrap_or(largest))?;
     let listened = options.listen.iter().map(|(owned, _)| owned);
     let owned: Vec<EndpointRange> = listened.chain(&options.owned).cloned().collect();
-    let mut program = Program::load(&owned, local)?;
+    let mut program = Program::load_with(rules, local, tier)?;
     let started = start(options, &mut program, &device, active)?;
     active.notes.extend(notes::whole_links(&device.name, &owned, &device.addresses));
     active.notes.extend(notes::hidden_tags(&device.name));
+    let (mode, answers) = (started.mode, answers(options) && tier.is_some());
     let (queues, opened): (Vec<Queue>, Vec<EffectiveConfig>) = started.queues.into_iter().unzip();
     for note in opened.iter().flat_map(|opened| &opened.notes) {
         if !active.notes.contains(note) {
             active.notes.push(note.clone());
         }
     }
+    let open = OpenDevice { device, program, mode, answers };
+    let cookie_tier = active_tier(options, &open, tier.is_some())?;
+    let device = &open.device;
     active.devices.push(EffectiveDevice {
         name: device.name.clone(),
         driver: device.driver.clone().unwrap_or_else(|| "unknown driver".to_owned()),
-        mode: started.mode,
+        mode,
         zero_copy: opened.iter().all(|opened| opened.zero_copy),
         zero_copy_queues: (0..)
             .zip(&opened)
@@ -53,8 +163,9 @@ pub(super) fn open_device(
         umem_bytes: started.config.memory(),
         tx_budget: opened.iter().map(|opened| opened.tx_budget).min().unwrap_or(0),
         hugepages: opened.iter().all(|opened| opened.hugepages),
+        cookie_tier,
     });
-    Ok((OpenDevice { device, program }, queues))
+    Ok((open, queues))
 }
 
 /// Queues behind an attached program.

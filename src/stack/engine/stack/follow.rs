@@ -61,6 +61,8 @@ pub(super) struct Follow {
     listened: u64,
     /// `None`: others are meant to have our addresses as well.
     conflicts: Option<Conflicts>,
+    /// By device: whether the eBPF program can answer SYNs there, where that may change.
+    answers: Vec<Option<bool>>,
     /// Something is left to be done again.
     again: bool,
     stop: Arc<EventFd>,
@@ -120,6 +122,11 @@ impl Follow {
             announced: BTreeSet::new(),
             listened: followed.listening.changes(),
             conflicts: (!no_arp).then(Conflicts::default),
+            answers: followed
+                .devices
+                .iter()
+                .map(|open| open.may_change().then(|| open.can_answer()))
+                .collect(),
             again: false,
             stop: Arc::new(stop),
             news: News::default(),
@@ -147,6 +154,7 @@ impl Follow {
                     self.choose_announcements();
                 }
                 self.look_for_conflicts();
+                self.follow_tier();
             }
             self.announce();
         }
@@ -232,6 +240,7 @@ impl Follow {
                 self.again = true;
                 continue;
             }
+            devices[number].tell_tier(&policy);
             let before = std::mem::replace(&mut self.followed.policies[number], policy);
             let now = self.followed.policies[number].mac;
             if before.mac != now {
@@ -239,6 +248,21 @@ impl Follow {
                 self.news.add(words::mac(&name, before.mac, now));
                 self.schedule.forget(number);
                 self.schedule.add(number, self.announced.iter().copied(), Instant::now());
+            }
+        }
+    }
+
+    /// The other end of a veth may begin or cease to take frames from a program.
+    fn follow_tier(&mut self) {
+        for number in 0..self.answers.len() {
+            let (Some(before), open) = (self.answers[number], &self.followed.devices[number]) else {
+                continue;
+            };
+            let now = open.can_answer();
+            if now != before {
+                open.tell_tier(&self.followed.policies[number]);
+                self.answers[number] = Some(now);
+                self.news.add(words::tier(&self.name(number), open.transmit().err()));
             }
         }
     }

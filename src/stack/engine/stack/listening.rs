@@ -22,7 +22,7 @@ use crate::engine::inspect::Tables;
 use crate::engine::listener_registry::{CoreUpdate, ListenerInfo, ListenerRegistry, RulesError};
 use crate::engine::{CommandQueueFull, FaultInjection};
 use crate::wire::{EndpointRange, FlowKey};
-use crate::xdp::ProgramError;
+use crate::xdp::{ProgramError, SteeringRule};
 
 /// How long the cores may take: a poll is far shorter, but the machine may be busy with others.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -104,6 +104,13 @@ impl Listening {
         self.book().owned().chain(&self.sources).cloned().collect()
     }
 
+    /// The numbers of the listeners in force, and whether faults are injected.
+    pub(super) fn answering(&self) -> (Vec<u16>, bool) {
+        let book = self.book();
+        let infos = book.infos().filter(|info| !info.draining);
+        (infos.map(|info| info.id).collect(), book.injects_faults())
+    }
+
     /// Another number: what is owned is something else now.
     pub(super) fn changes(&self) -> u64 {
         self.changes.load(Relaxed)
@@ -126,7 +133,7 @@ impl Listening {
 
     /// On every device or, if one fails, on none.
     fn steer(&self, before: &ListenerRegistry, after: &ListenerRegistry) -> Result<(), ListenError> {
-        let rules = |book: &ListenerRegistry| book.owned().chain(&self.sources).cloned().collect::<Vec<_>>();
+        let rules = |book: &ListenerRegistry| steering_rules(book, &self.sources);
         let (after, local) = (rules(after), self.local().clone());
         for (number, open) in self.devices.iter().enumerate() {
             if let Err(source) = open.program.replace_rules(&after, &local) {
@@ -140,6 +147,15 @@ impl Listening {
         }
         Ok(())
     }
+}
+
+/// The rules of the steering program: those of listeners in force with their numbers.
+pub(super) fn steering_rules(book: &ListenerRegistry, sources: &[EndpointRange]) -> Vec<SteeringRule> {
+    let listened = book.infos().map(|ListenerInfo { id, owned, draining }| SteeringRule {
+        owned,
+        listener: (!draining).then_some(id),
+    });
+    listened.chain(sources.iter().map(SteeringRule::from)).collect()
 }
 
 impl Running {

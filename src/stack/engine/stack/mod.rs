@@ -6,6 +6,7 @@
 //! - `launch`: starts the threads of the cores, scheduled as asked.
 //! - `listening`: other listeners for a stack at work; `follow`: other addresses, MACs and names of its
 //!   interfaces; `announce`: which addresses are announced, and when.
+//! - `tier`: the thread that decides when the eBPF program answers SYNs by cookie.
 //! - `running`: a stack at work, and its end; `watch` its counts, for any thread.
 
 mod active;
@@ -18,15 +19,19 @@ mod listening;
 mod notes;
 mod options;
 mod running;
+mod tier;
 mod watch;
 
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use active::{Effective, EffectiveDevice};
+pub use active::{ActiveTier, Effective, EffectiveDevice};
 pub use listening::{ListenChange, ListenError};
-pub use options::{Gateway, ServiceFactory, StackConfig, StartError};
+pub use options::{
+    CookieTierOptions, Gateway, ServiceFactory, StackConfig, StartError, TierChoice, UnprovenAcks,
+};
 pub use running::{Finished, RunError, Running};
+pub use tier::TierSnapshot;
 pub use watch::Watch;
 
 use super::Polling;
@@ -34,11 +39,12 @@ use super::listener_registry::ListenerRegistry;
 use super::runner::Runner;
 use crate::capture::{Begun, Capture};
 use crate::xdp::{Changes, Device, Network, Queue};
-use cores::{State, choose_cpus, start_cores};
+use cores::{Basis, State, choose_cpus, start_cores};
 use devices::{Given, OpenDevice, open_device};
 use follow::{Follow, Followed};
 use launch::Launcher;
-use listening::Listening;
+use listening::{Listening, steering_rules};
+use tier::{CookieTier, TierThread};
 
 /// Opened, attached and bound; no thread runs yet. Needs no privilege from here on.
 pub struct Stack {
@@ -49,6 +55,7 @@ pub struct Stack {
     capture: Option<Begun>,
     listening: Arc<Listening>,
     follow: Follow,
+    tier: Option<CookieTier>,
     /// What is really active.
     pub active: Effective,
 }
@@ -92,11 +99,15 @@ impl Stack {
         };
         let local = network.local();
         active.notes.extend(notes::shared(&book.owned().chain(&options.owned).collect::<Vec<_>>(), &network));
+        let basis = Basis::new(&options, &found)?;
+        let tier = devices::tier(&options, &basis)?;
+        let rules_of_devices = steering_rules(&book, &options.owned);
         let mut devices = Vec::new();
         let mut ports: Vec<Vec<(Queue, usize)>> = cpus.iter().map(|_| Vec::new()).collect();
         let (mut next, mut speakers) = (0, Vec::new());
         for (number, device) in found.into_iter().enumerate() {
-            let (open, queues) = open_device(&options, device, &local, &mut active)?;
+            let steered = (&rules_of_devices[..], &local[..], tier.as_deref());
+            let (open, queues) = open_device(&options, device, steered, &mut active)?;
             speakers.push(next % cpus.len());
             for mut queue in queues {
                 if let Some(capture) = &mut options.capture {
@@ -110,11 +121,15 @@ impl Stack {
         let devices: Arc<[OpenDevice]> = devices.into();
         let given = Given::of(&options);
         let policies: Vec<_> = devices.iter().map(|open| given.policy(&network, open.device.index)).collect();
+        for (open, policy) in devices.iter().zip(&policies) {
+            open.tell_tier(policy);
+        }
         let capture = options.capture.take();
         let listening = Arc::new(Listening::new(book, options.owned.clone(), devices.clone(), local));
         let (announce, no_arp) = (options.announce, options.bounds.no_arp);
         let (runners, state) =
-            start_cores(options, gateway, rules, policies.clone(), &devices, ports, &mut active)?;
+            start_cores(options, (basis, gateway), rules, policies.clone(), &devices, ports, &mut active)?;
+        let tier = tier.map(|tier| state.cookie_tier(tier, listening.clone()));
         let followed = Followed {
             changes,
             devices: devices.clone(),
@@ -128,18 +143,19 @@ impl Stack {
         };
         let follow = Follow::new(followed, announce, no_arp)?;
         let capture = capture.map(Capture::begin).transpose().map_err(StartError::Capture)?;
-        Ok(Stack { devices, runners, launcher, state, capture, listening, follow, active })
+        Ok(Stack { devices, runners, launcher, state, capture, listening, follow, tier, active })
     }
 
     /// Starts one pinned thread per core.
     pub fn run(self) -> Result<Running, StartError> {
-        let Stack { devices, runners, launcher, state, capture, listening, follow, .. } = self;
+        let Stack { devices, runners, launcher, state, capture, listening, follow, tier, .. } = self;
         // Not earlier: a thread keeps the privileges it was started with.
         let capture = capture.map(Begun::start).transpose().map_err(StartError::Capture)?;
         let started = Instant::now();
         let threads = launcher.start(runners).map_err(StartError::Thread)?;
         let follower = follow.start().map_err(StartError::Thread)?;
-        Ok(Running { devices, threads, state, capture, listening, follower, started })
+        let tier = tier.map(TierThread::start).transpose().map_err(StartError::Thread)?;
+        Ok(Running { devices, threads, state, capture, listening, follower, tier, started })
     }
 }
 

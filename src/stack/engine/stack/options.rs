@@ -64,6 +64,41 @@ pub struct StackConfig {
     pub announce: u32,
     /// Where to write what the queues see and send.
     pub capture: Option<Capture>,
+    /// Who answers SYNs by cookie.
+    pub cookie_tier: CookieTierOptions,
+}
+
+/// Settings of the eBPF program's part in SYN cookies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct CookieTierOptions {
+    /// Who answers SYNs by cookie.
+    pub tier: TierChoice,
+    /// Segments with an ACK, but without a connection and without a valid cookie, while the program answers.
+    pub unproven: UnprovenAcks,
+    /// SYNs per second of one source prefix (IPv4 /24, IPv6 /64) on one CPU, in any mode; 0: no limit.
+    pub syn_limit: u32,
+}
+
+/// Who answers SYNs by cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum TierChoice {
+    /// The eBPF program where it can, otherwise the cores.
+    #[default]
+    Auto,
+    /// The eBPF program; [`Stack::open`](super::Stack::open) fails where it cannot.
+    Ebpf,
+    /// The cores.
+    Engine,
+}
+
+/// What becomes of ACKs without a connection and without a valid cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum UnprovenAcks {
+    /// A RST (RFC 9293 3.10.7.2), up to 1,000 per second and CPU and within the limit of RSTs.
+    #[default]
+    Reset,
+    /// Dropped by the program.
+    Drop,
 }
 
 /// The next hop of the connections that are opened from this side.
@@ -115,6 +150,7 @@ impl Default for StackConfig {
             on_stop: OnStop::default(),
             announce: 0,
             capture: None,
+            cookie_tier: CookieTierOptions::default(),
         }
     }
 }
@@ -147,6 +183,9 @@ pub enum StartError {
     /// The steering program cannot be loaded, configured or attached.
     #[error("{0}")]
     Program(#[from] ProgramError),
+    /// The eBPF program cannot answer SYNs by cookie on an interface.
+    #[error("the eBPF program cannot answer SYNs on {interface}: {why}")]
+    CookieTier { interface: String, why: String },
     /// A configured CPU is outside the process's affinity mask.
     #[error("CPU {cpu} is not available to this process; available: {available}")]
     NoCpu { cpu: usize, available: String },

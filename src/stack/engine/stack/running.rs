@@ -11,6 +11,7 @@ use super::devices::OpenDevice;
 use super::follow::Follower;
 use super::launch::CoreThread;
 use super::listening::Listening;
+use super::tier::TierThread;
 use crate::capture::CaptureWriter;
 use crate::engine::inspect::Tables;
 use crate::engine::runner::waker;
@@ -28,6 +29,7 @@ pub struct Running {
     pub(super) capture: Option<CaptureWriter>,
     pub(super) listening: Arc<Listening>,
     pub(super) follower: Follower,
+    pub(super) tier: Option<TierThread>,
     pub(super) started: Instant,
 }
 
@@ -144,6 +146,8 @@ impl Running {
     pub fn stop_unless(mut self, mut cut: impl FnMut() -> bool) -> Finished {
         let gone = self.fault();
         self.follower.stop();
+        // SYNs are refused from now on.
+        drop(self.tier.take());
         self.state.asked.stop.store(true, Relaxed);
         self.state.wakes.iter().cloned().map(waker).for_each(|wake| wake());
         let elapsed = self.started.elapsed();

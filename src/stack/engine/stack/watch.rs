@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::devices::OpenDevice;
+use super::tier::TierCounters;
 use crate::engine::Snapshot;
 use crate::engine::snapshot::{CoreSnapshot, QueueSnapshot, SteeringSnapshot};
 use crate::observe::CoreCounters;
@@ -19,6 +20,7 @@ struct Seen {
     /// By the interface's name.
     steering: Vec<(String, VerdictWatch)>,
     names: Names,
+    tier: Arc<TierCounters>,
 }
 
 /// What interfaces are called now, by their names at start: only those that were renamed.
@@ -29,6 +31,7 @@ impl Watch {
         cores: Vec<Arc<CoreCounters>>,
         ports: &[Vec<(Queue, usize)>],
         devices: &[OpenDevice],
+        tier: Arc<TierCounters>,
     ) -> Watch {
         let queues = ports
             .iter()
@@ -40,6 +43,7 @@ impl Watch {
             queues: queues.collect(),
             steering: steering.collect(),
             names: Names::default(),
+            tier,
         }))
     }
 
@@ -57,12 +61,13 @@ impl Watch {
     /// The counts so far. Each is read once, one after the other, so that two of them may be
     /// some frames apart while there is traffic.
     pub fn snapshot(&self) -> Snapshot {
-        let Seen { cores, queues, steering, .. } = &*self.0;
+        let Seen { cores, queues, steering, tier, .. } = &*self.0;
         let steering = steering.iter();
         let mut snapshot = Snapshot {
             cores: cores.iter().map(|counters| CoreSnapshot::of(counters)).collect(),
             queues: queues.iter().map(|(core, queue)| QueueSnapshot::of(*core, queue)).collect(),
             steering: steering.map(|(device, verdicts)| SteeringSnapshot::of(device, verdicts)).collect(),
+            cookie_tier: tier.snapshot(),
             // Told by the writer, not by cores.
             capture: None,
         };

@@ -109,6 +109,7 @@ fn after(
         buffers: &mut buffers,
         counters: &counters,
         prf: None,
+        timestamp_offset: 0x5eed,
         secret: &TupleSecret::fixed(1),
         endpoints: &key,
         number: 7,

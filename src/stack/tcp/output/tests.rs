@@ -26,6 +26,7 @@ fn queued(algorithm: CongestionAlgorithm, test: impl Fn(&mut Tcb, &mut Context<'
         buffers: &mut SendBuffers::new(1, [1, 2], algorithm),
         counters: &counters,
         prf: None,
+        timestamp_offset: 0x5eed,
         secret: &crate::wire::TupleSecret::fixed(1),
         endpoints: &KEY,
         number: 0,

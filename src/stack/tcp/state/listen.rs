@@ -77,7 +77,7 @@ pub fn on_syn_with_cookie<K: FlowKey>(
     let offer = SynOptions::from_syn(&segment.options, ipv6);
     let iss = cookies.issue(key, segment.seq, offer.mss, cx.now);
     let (our_mss, millis) = (our_mss(cx.config, ipv6), cx.now.millis());
-    let options = syn_ack_options(&offer, our_mss, millis, || cx.timestamp_offset());
+    let options = syn_ack_options(&offer, our_mss, millis, cx.timestamp_offset);
     TxSegment { seq: iss, ack: segment.seq + 1, flags: Flags::SYN.with(Flags::ACK), window, options }
 }
 

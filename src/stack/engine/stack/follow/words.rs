@@ -35,6 +35,18 @@ pub(super) fn addresses(network: &Network, added: &[&IpAddr], removed: &[&IpAddr
     lines
 }
 
+/// The eBPF program can answer SYNs on an interface now, or no longer, and why.
+pub(super) fn tier(interface: &str, because: Option<String>) -> String {
+    match because {
+        None => format!("{interface}: the eBPF program can answer SYNs by cookie now"),
+        Some(why) => {
+            format!(
+                "{interface}: the cores answer SYNs by cookie, because the eBPF program cannot any more: {why}"
+            )
+        }
+    }
+}
+
 /// Steering cannot follow.
 pub(super) fn refused(now: &BTreeSet<IpAddr>, before: &BTreeSet<IpAddr>, error: &ListenError) -> String {
     let of = |these: &BTreeSet<IpAddr>, those: &BTreeSet<IpAddr>, sign: char| {

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
+/*
+ * The cookie tier: what the program does itself for TCP to a listener. Functions that are not inlined have
+ * numbers as arguments alone; the verifier checks each by itself, so that the steering stays as simple
+ * as without a tier.
+ */
+#ifndef HANDFAST_TIER_H
+#define HANDFAST_TIER_H
+
+#include "extensions.h"
+#include "syn.h"
+
+/* The place of this byte in the TCP header. */
+#define FLAGS_AT 13
+#define FLAG_FIN 0x01
+#define FLAG_SYN 0x02
+#define FLAG_RST 0x04
+#define FLAG_ACK 0x10
+
+#define NO_LISTENER 0xffffffff
+
+/* The listener of an owned port: the last range that begins at or below it, by bisection without branches,
+ * which the verifier follows on one path. */
+static __always_inline __u32 listener_of(const struct owned *owned, __u64 port)
+{
+	const struct port_range *range;
+	__u64 at = 0, step;
+
+#pragma unroll
+	for (step = MAX_RANGES / 2; step; step /= 2)
+		at += ((owned->ranges[(at + step) & (MAX_RANGES - 1)].first - port - 1) >> 63) * step;
+	range = &owned->ranges[at & (MAX_RANGES - 1)];
+	return range->first <= port && port <= range->last ? range->listener : NO_LISTENER;
+}
+
+static __always_inline int is_syn(const struct tcphdr *tcp)
+{
+	__u8 flags = ((const __u8 *)tcp)[FLAGS_AT];
+
+	return (flags & (FLAG_SYN | FLAG_ACK | FLAG_RST | FLAG_FIN)) == FLAG_SYN;
+}
+
+__noinline int syn_verdict_ipv4(struct xdp_md *ctx, __u64 network_at, __u32 listener)
+{
+	return syn_verdict(ctx, network_at, sizeof(struct iphdr), listener, 0);
+}
+
+__noinline int syn_verdict_ipv6(struct xdp_md *ctx, __u64 network_at, __u64 tcp_at, __u32 listener)
+{
+	if (tcp_at != sizeof(struct ipv6hdr) && !are_usual_extensions(ctx, network_at, tcp_at))
+		return SOCKET_SYN;
+	return syn_verdict(ctx, network_at, tcp_at, listener, 1);
+}
+
+/* Whether the ACK answers a cookie of this period or of the one before. */
+static __always_inline int has_cookie(const struct tier *tier, const struct flow *flow,
+				      const struct tcphdr *tcp, int is_ipv6)
+{
+	__u32 irs = bpf_ntohl(tcp->seq) - 1, cookie = bpf_ntohl(tcp->ack_seq) - 1;
+	__u64 period = read_clock(tier).period;
+
+	return is_of_period(tier, period, flow, is_ipv6, irs, cookie) ||
+	       (period && is_of_period(tier, period - 1, flow, is_ipv6, irs, cookie));
+}
+
+static __always_inline enum verdict ack_verdict(const struct tier *tier, __u32 listener,
+						const struct flow *flow, const struct tcphdr *tcp,
+						__u64 hash, int is_ipv6)
+{
+	struct tier_counts *counts = bpf_map_lookup_elem(&tier_counts, &listener);
+
+	if (!tcp->syn && has_cookie(tier, flow, tcp, is_ipv6)) {
+		note_proven(hash);
+		if (counts)
+			counts->proven++;
+		return SOCKET_PROVEN;
+	}
+	return unproven_is_allowed(tier) ? SOCKET_UNPROVEN : DROP_UNPROVEN;
+}
+
+/* The verdict on another segment than a SYN, to a listener in cookie mode. */
+static __always_inline enum verdict segment_verdict(const struct tier *tier, __u32 listener,
+						    const void *network, const struct tcphdr *tcp,
+						    int is_ipv6)
+{
+	struct flow flow;
+	__u64 hash;
+
+	read_flow(&flow, network, tcp, is_ipv6);
+	hash = flow_hash(tier, &flow, is_ipv6);
+	if (is_known(tier, hash))
+		return SOCKET_TCP;
+	if (is_proven(hash))
+		return SOCKET_PROVEN;
+	if (tcp->rst)
+		return DROP_RST;
+	return tcp->ack ? ack_verdict(tier, listener, &flow, tcp, hash, is_ipv6) : DROP_FLAGS;
+}
+
+/* The verdict on a SYN to a listener that the stack answers for. */
+static __always_inline enum verdict limit_verdict(const struct tier *tier, __u32 listener,
+						  const void *network, const struct tcphdr *tcp, int is_ipv6)
+{
+	struct tier_counts *counts = bpf_map_lookup_elem(&tier_counts, &listener);
+	struct flow flow;
+
+	read_flow(&flow, network, tcp, is_ipv6);
+	if (syn_is_allowed(tier, &flow, is_ipv6))
+		return SOCKET_TCP;
+	if (counts)
+		counts->syns++;
+	return DROP_SYN_LIMIT;
+}
+
+/* The verdict on TCP to a listener, whose packet begins at `network`. */
+static __always_inline enum verdict packet_to_listener(struct xdp_md *ctx, void *network, __u64 tcp_at,
+						       __u32 listener, int is_ipv6)
+{
+	struct tier_listener *settings = bpf_map_lookup_elem(&tier_listeners, &listener);
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct tcphdr *tcp = network + tcp_at;
+	struct tier *tier = the_tier();
+
+	if (!settings || !tier || network + network_len(is_ipv6) > end || (void *)(tcp + 1) > end)
+		return SOCKET_TCP;
+	if (settings->mode != LISTENER_COOKIES) {
+		if (!tier->syn_limit || !is_syn(tcp))
+			return SOCKET_TCP;
+		return limit_verdict(tier, listener, network, tcp, is_ipv6);
+	}
+	if (is_syn(tcp))
+		return is_ipv6 ? syn_verdict_ipv6(ctx, network - data, tcp_at, listener)
+			       : syn_verdict_ipv4(ctx, network - data, listener);
+	return tier->ready ? segment_verdict(tier, listener, network, tcp, is_ipv6) : SOCKET_TCP;
+}
+
+/* The verdict on TCP to a listener. The packet begins at `network_at`, the TCP header at `tcp_at` of it. */
+__noinline int listener_verdict(struct xdp_md *ctx, __u64 network_at, __u64 tcp_at, __u64 listener)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct iphdr *ip;
+
+	if (network_at > MAX_LINK_LEN || tcp_at > MAX_HEADERS)
+		return SOCKET_TCP;
+	ip = data + network_at;
+	if ((void *)(ip + 1) > end)
+		return SOCKET_TCP;
+	return ip->version == 6 ? packet_to_listener(ctx, ip, tcp_at, listener, 1)
+				: packet_to_listener(ctx, ip, tcp_at, listener, 0);
+}
+
+/* The verdict on TCP to an owned port, after the steering: of a listener in cookie mode, or SOCKET_TCP. */
+static __always_inline enum verdict tier_verdict(struct xdp_md *ctx, const struct cursor *cursor)
+{
+	const struct owned *owned = cursor->owned;
+	__u32 listener;
+
+	if (!owned->range_count)
+		return SOCKET_TCP;
+	listener = listener_of(owned, cursor->port);
+	if (listener == NO_LISTENER)
+		return SOCKET_TCP;
+	return listener_verdict(ctx, cursor->network - (void *)(long)ctx->data,
+				cursor->tcp - cursor->network, listener);
+}
+
+#endif

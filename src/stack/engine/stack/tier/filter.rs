@@ -1,0 +1,86 @@
+//! The filter of known flows across all cores: filled, complete, given up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Acquire, Ordering::Release};
+
+use crate::engine::command_queue::CommandQueue;
+use crate::engine::{Command, Worker};
+use crate::xdp::{FlowFilter, Queue};
+
+/// What is asked of every core, and how far that is.
+struct Broadcast {
+    /// Cores that were not asked yet, since they took no more commands.
+    unasked: Vec<usize>,
+    /// Cores that have done it.
+    done: Arc<AtomicUsize>,
+}
+
+enum State {
+    Unused,
+    Filling(Broadcast),
+    Complete,
+    Dropping(Broadcast),
+}
+
+/// The filter, and the cores that keep it.
+pub(super) struct Filter {
+    filter: Arc<FlowFilter>,
+    commands: Vec<Arc<CommandQueue>>,
+    state: State,
+}
+
+impl Filter {
+    pub(super) fn new(filter: Arc<FlowFilter>, commands: Vec<Arc<CommandQueue>>) -> Filter {
+        Filter { filter, commands, state: State::Unused }
+    }
+
+    /// Every connection is in it.
+    pub(super) fn is_complete(&self) -> bool {
+        matches!(self.state, State::Complete)
+    }
+
+    /// Cores are at it.
+    pub(super) fn is_changing(&self) -> bool {
+        matches!(self.state, State::Filling(_) | State::Dropping(_))
+    }
+
+    /// Has all cores fill it, or give it up, and takes note of those that have. What was begun is ended first.
+    pub(super) fn keep(&mut self, wanted: bool) {
+        match &mut self.state {
+            State::Unused if wanted => self.state = State::Filling(self.broadcast()),
+            State::Complete if !wanted => self.state = State::Dropping(self.broadcast()),
+            State::Unused | State::Complete | State::Filling(_) | State::Dropping(_) => {}
+        }
+        let filling = matches!(self.state, State::Filling(_));
+        let (State::Filling(broadcast) | State::Dropping(broadcast)) = &mut self.state else { return };
+        let (filter, done) = (&self.filter, &broadcast.done);
+        broadcast.unasked.retain(|core| {
+            let command: Command = if filling { fill(filter, done) } else { give_up(done) };
+            !self.commands.get(*core).is_some_and(|commands| commands.submit(command))
+        });
+        if done.load(Acquire) == self.commands.len() {
+            if !filling {
+                // No core writes to it any more, and the program does not read it.
+                self.filter.clear();
+            }
+            self.state = if filling { State::Complete } else { State::Unused };
+        }
+    }
+
+    fn broadcast(&self) -> Broadcast {
+        Broadcast { unasked: (0..self.commands.len()).collect(), done: Arc::default() }
+    }
+}
+
+fn fill(filter: &Arc<FlowFilter>, done: &Arc<AtomicUsize>) -> Command {
+    let (filter, done) = (filter.clone(), done.clone());
+    Box::new(move |worker: &mut Worker<Queue>| worker.keep_filter(filter, done))
+}
+
+fn give_up(done: &Arc<AtomicUsize>) -> Command {
+    let done = done.clone();
+    Box::new(move |worker: &mut Worker<Queue>| {
+        worker.drop_filter();
+        done.fetch_add(1, Release);
+    })
+}

@@ -1,0 +1,152 @@
+//! SYNs to a listener in cookie mode: the program against the stack.
+
+use handfast_stack::observe::DropReason;
+use handfast_stack::wire::{Flags, Packet, ParseConfig, SegmentInfo, parse};
+use handfast_stack::xdp::Verdict::{self, *};
+
+use crate::kernel::privileged;
+use crate::tier::{Outcome, Random, Reference, TierBench, hex};
+use crate::tier_frames::{OUR_MAC, Tcp, any_syn};
+
+const SYNS: u32 = 100_000;
+
+/// What the stack does with a frame.
+enum Stack {
+    /// It answers the SYN with one of these frames, by the time.
+    Answers(SegmentInfo, [Vec<u8>; 2]),
+    /// It is no SYN.
+    Other,
+    Drops(DropReason),
+}
+
+fn stack(reference: &mut Reference, frame: &[u8], config: &ParseConfig, outcome: &Outcome) -> Stack {
+    match parse(frame, config) {
+        Ok(Packet::Tcp4(segment)) if is_syn(&segment.info) => {
+            let replies = outcome.times.map(|now| reference.reply(frame, &segment, now));
+            Stack::Answers(segment.info, replies)
+        }
+        Ok(Packet::Tcp6(segment)) if is_syn(&segment.info) => {
+            let replies = outcome.times.map(|now| reference.reply(frame, &segment, now));
+            Stack::Answers(segment.info, replies)
+        }
+        Ok(_) => Stack::Other,
+        Err(reason) => Stack::Drops(reason),
+    }
+}
+
+fn is_syn(info: &SegmentInfo) -> bool {
+    let all = Flags::SYN.0 | Flags::ACK.0 | Flags::RST.0 | Flags::FIN.0;
+    info.flags.0 & all == Flags::SYN.0
+}
+
+/// Options of an extension header that the program does not count to the end.
+fn has_many_options(syn: &Tcp) -> bool {
+    syn.extensions.iter().any(|(kind, bytes)| *kind != 43 && bytes.len() > 16)
+}
+
+/// Whether the program may leave a SYN to the stack that the stack answers.
+fn may_be_left(syn: &Tcp, info: &SegmentInfo) -> bool {
+    info.payload_len > 0 || !syn.ip_options.is_empty() || has_many_options(syn)
+}
+
+/// Whether the two do the same, or the program leaves the frame to the stack for a reason.
+fn agrees(syn: &Tcp, outcome: &Outcome, stack: &Stack) -> bool {
+    use DropReason::*;
+    match (outcome.verdict, stack) {
+        (TxSynAck, Stack::Answers(_, replies)) => replies.contains(&outcome.frame),
+        (SocketSyn, Stack::Answers(info, _)) => may_be_left(syn, info),
+        (DropSynChecksum, Stack::Drops(reason)) => matches!(reason, IpChecksum | TcpChecksum),
+        (DropSynHeader, Stack::Drops(reason)) => matches!(reason, TcpHeader | TcpOptions),
+        (DropSynSource, Stack::Drops(reason)) => *reason == SourceAddress,
+        // What the program checks itself it does not leave, unless it cannot read the rest.
+        (SocketSyn, Stack::Drops(reason)) => match reason {
+            IpChecksum | TcpChecksum | TcpHeader | TcpOptions | SourceAddress => is_unread(syn),
+            _ => true,
+        },
+        // A frame to a group of the link, or without a whole TCP header.
+        (SocketTcp, Stack::Drops(reason)) => {
+            matches!(reason, LinkGroup | FrameTruncated | IpHeader | TcpHeader | NotForUs)
+                || syn.destination_mac[0] & 1 == 1
+        }
+        // The steering, which knows nothing of SYNs.
+        (verdict, Stack::Drops(_)) => !verdict.name().contains("syn"),
+        (verdict, Stack::Answers(..)) => matches!(verdict, PassNotOwned | SocketPort | PassOther),
+        (_, Stack::Other) => true,
+    }
+}
+
+/// Whether the program leaves it for another reason than the stack drops it for.
+fn is_unread(syn: &Tcp) -> bool {
+    let odd_length = syn.longer != 0 || !syn.data.is_empty() || syn.offset.is_some();
+    odd_length
+        || !syn.options.len().is_multiple_of(4)
+        || !syn.ip_options.is_empty()
+        || !syn.extensions.is_empty()
+        || syn.partial
+        || syn.source_mac[0] & 1 == 1
+        || syn.destination_mac != OUR_MAC
+}
+
+/// A run that no longer has its time is repeated.
+fn run(bench: &mut TierBench, frame: &[u8]) -> Outcome {
+    loop {
+        let outcome = bench.run(frame);
+        // Both replies are possible if a millisecond has begun meanwhile, others if two have.
+        if outcome.times[1].millis() - outcome.times[0].millis() <= 1 {
+            return outcome;
+        }
+    }
+}
+
+fn compare(seed: u64, syns: u32, config: ParseConfig) -> Vec<(Verdict, u32)> {
+    let (mut random, mut reference) = (Random(seed), Reference::new());
+    let mut bench = TierBench::usual().with_parse(config);
+    let mut seen: Vec<(Verdict, u32)> = Vec::new();
+    for number in 0..syns {
+        let syn = any_syn(&mut random);
+        let frame = syn.frame();
+        let outcome = run(&mut bench, &frame);
+        let stack = stack(&mut reference, &frame, &bench.parse, &outcome);
+        let says = match &stack {
+            Stack::Answers(_, [reply, _]) => format!("answers {}", hex(reply)),
+            Stack::Other => "takes it".to_owned(),
+            Stack::Drops(reason) => format!("drops it: {reason:?}"),
+        };
+        assert!(
+            agrees(&syn, &outcome, &stack),
+            "seed {seed}, number {number}: {:?} {}\nthe stack {says}\nframe {}\n{syn:?}",
+            outcome.verdict,
+            hex(&outcome.frame),
+            hex(&frame),
+        );
+        match seen.iter_mut().find(|(verdict, _)| *verdict == outcome.verdict) {
+            Some((_, count)) => *count += 1,
+            None => seen.push((outcome.verdict, 1)),
+        }
+    }
+    seen
+}
+
+/// Byte for byte what the stack answers, and no drop that the stack would not make.
+#[test]
+fn every_syn_is_answered_as_by_the_stack() {
+    if !privileged() {
+        return;
+    }
+    let subnets = vec!["10.0.0.0/24".parse().unwrap(), "10.0.0.0/25".parse().unwrap()];
+    let configs = [
+        ParseConfig { mac: Some(OUR_MAC), subnets, accept_partial_checksum: false },
+        ParseConfig { accept_partial_checksum: true, ..ParseConfig::default() },
+    ];
+    for (seed, config) in configs.into_iter().enumerate() {
+        let seen = compare(seed as u64, SYNS / 2, config);
+        let share = |verdict| {
+            let of = |(_, count): &&(Verdict, u32)| f64::from(*count) / f64::from(SYNS / 2);
+            seen.iter().find(|(seen, _)| *seen == verdict).as_ref().map_or(0.0, of)
+        };
+        assert!(share(TxSynAck) > 0.4, "{seen:?}");
+        for verdict in [SocketSyn, DropSynChecksum, DropSynHeader, DropSynSource] {
+            assert!(share(verdict) > 0.005, "{verdict:?}: {seen:?}");
+        }
+    }
+}
