@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
-/* SYN cookies as in src/stack/tcp/cookie.rs, which says what is in them and why. */
+/* SYN cookies as in src/stack/tcp/cookie.rs, which explains them. */
 #ifndef HANDFAST_COOKIE_H
 #define HANDFAST_COOKIE_H
 

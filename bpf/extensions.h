@@ -15,8 +15,8 @@
 
 /*
  * Whether the options between two offsets of the frame may be skipped: the two highest bits of a kind
- * specify the handling of an unknown one (RFC 8200 section 4.2). A function of its own, which the
- * verifier checks once.
+ * specify the handling of an unknown one (RFC 8200 section 4.2). Not inlined, so that the verifier
+ * checks it once.
  */
 __noinline int may_skip_options(struct xdp_md *ctx, __u64 from, __u64 to)
 {

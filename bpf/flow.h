@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
 /*
- * The 4-tuple of a received segment, its hash, and what is known of it: the filter of connections and the
+ * The 4-tuple of a received segment, its hash, and the look-ups by it: the filter of connections and the
  * cache of proven clients.
  */
 #ifndef HANDFAST_FLOW_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
 /*
- * The SYN-ACK, written over the frame of the SYN: byte for byte what the stack writes
+ * The SYN-ACK, written over the frame of the SYN: byte for byte as the stack writes it
  * (src/stack/wire/tcp.rs).
  */
 #ifndef HANDFAST_REPLY_H
@@ -19,7 +19,7 @@
 #define TIMESTAMP_WORDS 4
 #define SCALE_WORDS 5
 
-/* What a SYN-ACK has to say, host order. */
+/* The fields of a SYN-ACK, host order. */
 struct syn_ack {
 	__u32 seq;
 	__u32 ack;

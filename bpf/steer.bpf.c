@@ -13,7 +13,7 @@ static __always_inline void count(enum verdict verdict)
 	__u64 index = verdict;
 	__u32 only = 0;
 
-	/* What a function that is not inlined returns is any number for the verifier. The compiler must not
+	/* For the verifier, a function that is not inlined returns any number. The compiler must not
 	 * compare another copy of it than it uses. */
 	asm volatile("" : "+r"(index));
 	counters = bpf_map_lookup_elem(&counts, &only);

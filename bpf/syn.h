@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
 /*
  * A SYN to a listener in cookie mode: the checks of the stack (src/stack/wire/parse.rs), in its order, then
- * the answer. The checks return TX_SYN_ACK if nothing speaks against an answer. What the program does not
- * read is left to the stack: SOCKET_SYN.
+ * the answer. The checks return TX_SYN_ACK if nothing speaks against an answer, and SOCKET_SYN for
+ * everything that the program does not read.
  */
 #ifndef HANDFAST_SYN_H
 #define HANDFAST_SYN_H
@@ -161,7 +161,7 @@ static __always_inline struct syn_ack syn_ack_to(__u64 options, __u32 irs, const
 	return syn_ack;
 }
 
-/* What the timestamp carries of the options. */
+/* The low bits of the timestamp, which carry options. */
 static __always_inline __u32 timestamp_bits(__u64 options)
 {
 	__u32 shift = options >> OPTIONS_SHIFT & 0xff;

@@ -19,7 +19,7 @@
 #define OPTION_SACK_PERMITTED 4
 #define OPTION_TIMESTAMPS 8
 
-/* The options in one number, which a function of its own can return: TSval, MSS (0: none), shift, and
+/* The options in one number, which a function that is not inlined can return: TSval, MSS (0: none), shift, and
  * which of them are there. */
 #define OPTIONS_MSS 32
 #define OPTIONS_SHIFT 48
@@ -60,7 +60,7 @@ static __always_inline __u64 packed(const volatile struct found *found)
 }
 
 /*
- * What a walk has found so far. In memory, whose content the verifier does not follow, and volatile, so
+ * The options that a walk has found so far. In memory, whose content the verifier does not follow, and volatile, so
  * that the compiler does not keep it in registers: there, each combination of options would be one more
  * state of each step. User space does not read it.
  */
@@ -113,8 +113,8 @@ static __always_inline void take_option(volatile struct found *found, const __u8
 }
 
 /*
- * The options in the `len` bytes at offset `start` of the frame, in a function of its own, which the
- * verifier checks once. Comparisons with the end of the frame are for the verifier: the caller has compared.
+ * The options in the `len` bytes at offset `start` of the frame. Not inlined, so that the verifier
+ * checks it once. Comparisons with the end of the frame are for the verifier: the caller has compared.
  *
  * All ways through a step end in the same state of the verifier, so that their number does not grow with the
  * steps: `size` is read again where it has been compared, and that of a NOP is computed without a branch.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
 /*
- * The cookie tier: what the program does itself for TCP to a listener. Functions that are not inlined have
+ * The cookie tier: SYNs to a listener, and the segments of its clients. Functions that are not inlined have
  * numbers as arguments alone; the verifier checks each by itself, so that the steering stays as simple
  * as without a tier.
  */

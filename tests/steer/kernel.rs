@@ -70,7 +70,7 @@ impl Bench {
     }
 }
 
-/// What the program returns for a verdict.
+/// The action of a verdict.
 pub fn action_of(verdict: Verdict) -> u32 {
     match (verdict.is_socket(), verdict.is_tx(), verdict.is_drop()) {
         (true, ..) => XDP_REDIRECT,
@@ -80,7 +80,7 @@ pub fn action_of(verdict: Verdict) -> u32 {
     }
 }
 
-/// The action for `frame`, and the frame behind the program.
+/// The action for `frame`, and the frame as the program has left it.
 pub fn run_with_output(program: &Program, frame: &[u8]) -> (u32, Vec<u8>) {
     let mut output = vec![0; frame.len() + 256];
     let mut options = libbpf_sys::bpf_test_run_opts {
@@ -92,7 +92,7 @@ pub fn run_with_output(program: &Program, frame: &[u8]) -> (u32, Vec<u8>) {
         repeat: 1,
         ..Default::default()
     };
-    // SAFETY: `frame`, `output` and `options` outlive the call, and the sizes are theirs.
+    // SAFETY: `frame`, `output` and `options` outlive the call, and the sizes are those of the buffers.
     let result = unsafe { libbpf_sys::bpf_prog_test_run_opts(program.as_fd().as_raw_fd(), &raw mut options) };
     assert_eq!(result, 0, "test run of {} bytes: {}", frame.len(), io::Error::from_raw_os_error(-result));
     output.truncate(options.data_size_out as usize);

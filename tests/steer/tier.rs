@@ -67,11 +67,11 @@ pub struct TierBench {
     _socket: OwnedFd,
 }
 
-/// What became of a frame.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Outcome {
     pub verdict: Verdict,
-    /// The frame behind the program.
+    /// The frame as the program has left it.
     pub frame: Vec<u8>,
     /// The stack's clock before and after the run.
     pub times: [Time; 2],

@@ -90,7 +90,7 @@ fn the_program_verifies_what_the_stack_issues_in_two_periods() {
         let mss = random.next() as u16;
         for (before, expected) in [(0, true), (1, true), (2, false), (99, false)] {
             let then = Time { micros: now.micros - before * 64_000_000 };
-            // Cookies of other periods have a tuple of their own: a proven one stays proven.
+            // Cookies of other periods have another tuple: a proven one stays proven.
             let syn = syn.clone().with(|syn| syn.ports.0 = syn.ports.0.wrapping_add(before as u16));
             let ack = ack_of(&syn, issue(&mut reference, &syn, mss, then));
             let verdict = bench.verdict(&ack.frame());

@@ -1,4 +1,4 @@
-//! What is known of a 4-tuple: the filter of connections, proven clients, and limits.
+//! Look-ups by 4-tuple: the filter of connections, proven clients, and limits.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -75,7 +75,7 @@ fn a_flow_in_the_filter_passes() {
     assert!(others < 3, "{others} flows that are not in the filter pass");
 }
 
-/// Each of the four counters has to be there.
+/// All four counters count.
 #[test]
 fn a_filter_of_many_flows_has_few_false_positives() {
     if !privileged() {

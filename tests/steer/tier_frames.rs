@@ -44,7 +44,7 @@ pub struct Tcp {
     pub data: Vec<u8>,
     /// Added to the IP header's length.
     pub longer: i32,
-    /// Bytes behind the packet.
+    /// Bytes after the packet.
     pub padding: Vec<u8>,
     /// Combined with the checksums by exclusive or.
     pub ip_checksum: u16,

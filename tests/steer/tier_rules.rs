@@ -147,7 +147,7 @@ fn a_listener_beyond_the_maximum_is_the_stacks_and_hides_others() {
     assert_eq!(bench.tier.counts(1024).unwrap(), Default::default());
 }
 
-/// What a SYN or another segment to a listener in cookie mode has to be, for each verdict of the tier.
+/// Each verdict of the tier, on segments to a listener in cookie mode.
 #[test]
 fn every_verdict_of_the_tier() {
     if !privileged() {
@@ -289,7 +289,7 @@ fn an_answer_is_redirected_where_that_is_asked_for() {
     assert_eq!(bench.program.counters().unwrap().sum(TxSynAck), 1);
 }
 
-/// The steering, with a tier but without a listener in cookie mode; and with one, where it is no TCP to it.
+/// The steering, with a tier but without a listener in cookie mode; and with one, on frames to others.
 #[test]
 fn the_steering_is_the_same_with_a_tier() {
     if !privileged() {

@@ -10,11 +10,11 @@ use crate::tier_frames::{OUR_MAC, Tcp, any_syn};
 
 const SYNS: u32 = 100_000;
 
-/// What the stack does with a frame.
+/// The stack's decision on a frame.
 enum Stack {
     /// It answers the SYN with one of these frames, by the time.
     Answers(SegmentInfo, [Vec<u8>; 2]),
-    /// It is no SYN.
+    /// It takes another segment.
     Other,
     Drops(DropReason),
 }
@@ -58,7 +58,7 @@ fn agrees(syn: &Tcp, outcome: &Outcome, stack: &Stack) -> bool {
         (DropSynChecksum, Stack::Drops(reason)) => matches!(reason, IpChecksum | TcpChecksum),
         (DropSynHeader, Stack::Drops(reason)) => matches!(reason, TcpHeader | TcpOptions),
         (DropSynSource, Stack::Drops(reason)) => *reason == SourceAddress,
-        // What the program checks itself it does not leave, unless it cannot read the rest.
+        // The program leaves none of its own checks, unless it cannot read the rest.
         (SocketSyn, Stack::Drops(reason)) => match reason {
             IpChecksum | TcpChecksum | TcpHeader | TcpOptions | SourceAddress => is_unread(syn),
             _ => true,
@@ -127,7 +127,7 @@ fn compare(seed: u64, syns: u32, config: ParseConfig) -> Vec<(Verdict, u32)> {
     seen
 }
 
-/// Byte for byte what the stack answers, and no drop that the stack would not make.
+/// Byte for byte as the stack answers, and no drop that the stack would not make.
 #[test]
 fn every_syn_is_answered_as_by_the_stack() {
     if !privileged() {

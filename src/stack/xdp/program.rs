@@ -121,7 +121,7 @@ impl Program {
         self.rules.lock().unwrap_or_else(PoisonError::into_inner).replace(&entries)
     }
 
-    /// What the cookie tier has to know of the interface. Needs no system call.
+    /// Sets the cookie tier's settings of the interface. Needs no system call.
     pub fn set_tier_device(&self, device: &TierDevice) {
         self.device.set(device);
     }

@@ -135,7 +135,7 @@ impl RuleMap {
     }
 }
 
-/// The ranges and their number. Behind them the last one is repeated.
+/// The ranges and their number. After them the last one is repeated.
 fn port_ranges(listeners: &[ListenerPorts]) -> ([PortRange; abi::MAX_RANGES as usize], u32) {
     let range =
         |&ListenerPorts { first, last, listener }: &_| PortRange { first, last, listener, reserved: 0 };

@@ -1,4 +1,4 @@
-//! The cookie tier: what the program answers and verifies by itself. Its maps are in this process's memory
+//! The cookie tier: the program answers SYNs and verifies ACKs by itself. Its maps are in this process's memory
 //! too, so changes need neither a system call nor a capability.
 
 use std::io;
@@ -17,7 +17,7 @@ use super::mapping::Mapping;
 use super::program_error::ProgramError;
 use crate::wire::flow_hash::FlowHashKey;
 
-/// What the programs of all interfaces share of the cookie tier.
+/// The cookie tier of the programs of all interfaces.
 ///
 /// It begins without a listener in cookie mode, not ready, and without keys: the stack answers every SYN.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub struct TierConfig {
     pub epoch_ns: u64,
 }
 
-/// What the program did for one listener, on all CPUs.
+/// Counts of one listener, on all CPUs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, Immutable)]
 #[repr(C)]
 pub struct TierCounts {
@@ -94,7 +94,7 @@ struct PeriodKey {
 /// The number of no period.
 const NO_PERIOD: u64 = u64::MAX;
 
-/// `struct tier_listener` of `bpf/abi.h`: the mode, then the window in a word of its own.
+/// `struct tier_listener` of `bpf/abi.h`: the mode, then the window, a word each.
 const LISTENER_SIZE: usize = abi::TIER_LISTENER_SIZE as usize;
 
 const _: () = {
@@ -207,7 +207,7 @@ impl Tier {
         &self.filter
     }
 
-    /// What the program did for this listener.
+    /// The counts of this listener.
     ///
     /// # Errors
     /// [`ProgramError::Counters`].
@@ -222,7 +222,7 @@ impl Tier {
         Ok(TierCounts::sum(per_cpu.iter().flatten()))
     }
 
-    /// What the program did for each of the listeners below `listeners`.
+    /// The counts of each of the listeners below `listeners`.
     ///
     /// # Errors
     /// [`ProgramError::Counters`].
