@@ -1,4 +1,4 @@
-//! The keyed hash of a 4-tuple that the eBPF program computes as well (`flow_hash` in `bpf/flow.h`), for the
+//! The keyed hash of a 4-tuple that the eBPF program computes as well (`flow_hash` in `bpf/tier.h`), for the
 //! filter of known flows.
 //!
 //! Four multiplications at most. It is no pseudo-random function, and nothing rests on that: who finds two
