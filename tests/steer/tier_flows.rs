@@ -150,6 +150,7 @@ fn syns_of_one_prefix_have_a_limit() {
                 assert!((50..55).contains(&count(&seen, allowed)), "{seen:?}");
                 assert_eq!(count(&seen, allowed) + count(&seen, DropSynLimit), 200);
                 assert_eq!(seen[..50], [allowed; 50]);
+                assert_eq!(seen[50], DropSynLimit, "one more at once");
                 assert_eq!(bench.verdict(&of_prefix(1, 2).frame()), allowed);
                 // Nothing but SYNs counts.
                 let other = if cookies { DropUnproven } else { SocketTcp };
