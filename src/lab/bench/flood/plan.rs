@@ -11,7 +11,7 @@ use handfast_stack::xdp::Mode;
 /// The port of the responder.
 const PORT: u16 = 7000;
 /// What an honest client sends and expects back.
-const MESSAGE: &[u8] = b"Is anybody there?";
+const MESSAGE: &[u8] = b"Is this port open?";
 /// Timeout of an honest connection: three retransmissions of its SYN.
 const TIMEOUT: Duration = Duration::from_secs(10);
 

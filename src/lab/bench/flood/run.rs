@@ -18,7 +18,7 @@ const LEAD: Duration = Duration::from_millis(500);
 
 impl FloodPlan {
     /// Creates the lab, measures honest clients in the calm and in the flood, and removes the lab, also after an error.
-    /// `tell` is called with what comes next.
+    /// `announce` is called before each part.
     ///
     /// # Errors
     /// The lab, the responder or the flood cannot be started, or `stop` was set.
@@ -26,10 +26,10 @@ impl FloodPlan {
         &self,
         command: String,
         stop: &AtomicBool,
-        tell: &mut dyn FnMut(&str),
+        announce: &mut dyn FnMut(&str),
     ) -> Result<FloodReport, ComparisonError> {
         let lab = Lab::up(&Spec { ipv6: self.ipv6, ..Spec::new(&self.name) })?;
-        let report = self.run_in(&lab, command, stop, tell)?;
+        let report = self.run_in(&lab, command, stop, announce)?;
         lab.remove()?;
         Ok(report)
     }
@@ -39,16 +39,16 @@ impl FloodPlan {
         lab: &Lab,
         command: String,
         stop: &AtomicBool,
-        tell: &mut dyn FnMut(&str),
+        announce: &mut dyn FnMut(&str),
     ) -> Result<FloodReport, ComparisonError> {
         let file = self.report_file();
         let mut responder = Child::start("responder", self.responder(lab, &file))?;
         responder.wait_ready(stop)?;
         let start = Observation::now(lab, responder.id())?;
-        tell("calm: honest clients alone");
+        announce("calm: honest clients alone");
         let calm = self.clients(lab, self.calm, stop)?;
         let before = Observation::now(lab, responder.id())?;
-        tell("flood: the same clients beside it");
+        announce("flood: the same clients beside it");
         let mut flooder = Child::start("flood", self.flooder(lab))?;
         flooder.wait_ready(stop)?;
         thread::sleep(LEAD);
