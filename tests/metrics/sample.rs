@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use handfast_load::{Failure, Totals};
-use handfast_stack::engine::stack::{Effective, EffectiveDevice};
+use handfast_stack::engine::stack::{ActiveTier, Effective, EffectiveDevice};
 use handfast_stack::engine::{
     CoreSnapshot, KernelSnapshot, Named, Polling, Priority, QueueSnapshot, Snapshot, SteeringSnapshot,
 };
@@ -27,6 +27,7 @@ pub fn active() -> Effective {
         umem_bytes: 8 << 20,
         tx_budget: 32,
         hugepages: false,
+        cookie_tier: ActiveTier::None,
     };
     Effective {
         devices: vec![device],

@@ -6,10 +6,10 @@ use std::os::fd::AsFd;
 use caps::CapSet;
 use handfast_stack::engine::listeners::Listeners;
 use handfast_stack::xdp::Verdict::{self, *};
-use handfast_stack::xdp::{Program, SteeringRule, Tier, TierDevice};
+use handfast_stack::xdp::{Program, SteeringRule, Tier, TierDevice, Transmit};
 
 use crate::frames::{LOCAL, RULES};
-use crate::kernel::{addresses, privileged, xdp_socket};
+use crate::kernel::{XDP_REDIRECT, XDP_TX, addresses, privileged, run, run_with_output, xdp_socket};
 use crate::tier::{LISTENER, PERIOD, Random, TierBench, WINDOW, config, period_key, rule};
 use crate::tier_frames::{ACK, OUR_MAC, Tcp, extension};
 use crate::verdicts::table;
@@ -253,25 +253,40 @@ fn the_interface_decides_about_answers() {
     }
     let mut bench = TierBench::usual();
     let frame = Tcp::ipv4().frame();
-    let set = |bench: &TierBench, transmits, broadcasts: u8| {
+    let set = |bench: &TierBench, transmit, broadcasts: u8| {
         let broadcasts = (0..broadcasts).map(|n| Ipv4Addr::new(172, 16, n, 255)).collect();
-        bench.program.set_tier_device(&TierDevice { transmits, broadcasts, ..TierDevice::default() });
+        bench.program.set_tier_device(&TierDevice { transmit, broadcasts, ..TierDevice::default() });
     };
-    for (transmits, broadcasts, expected) in
-        [(false, 0, SocketSyn), (true, 16, TxSynAck), (true, 17, SocketSyn), (true, 0, TxSynAck)]
-    {
-        set(&bench, transmits, broadcasts);
-        assert_eq!(bench.verdict(&frame), expected, "{transmits}, {broadcasts}");
+    for (transmit, broadcasts, expected) in [
+        (Transmit::Nothing, 0, SocketSyn),
+        (Transmit::Tx, 16, TxSynAck),
+        (Transmit::Tx, 17, SocketSyn),
+        (Transmit::Tx, 0, TxSynAck),
+    ] {
+        set(&bench, transmit, broadcasts);
+        assert_eq!(bench.verdict(&frame), expected, "{transmit:?}, {broadcasts}");
         // The cookies of other interfaces may arrive here.
         let ack = Tcp::ipv4().with(|tcp| tcp.flags = ACK).frame();
         assert_eq!(bench.verdict(&ack), DropUnproven);
     }
-    set(&bench, true, 16);
+    set(&bench, Transmit::Tx, 16);
     for net in 0..17 {
         let syn = Tcp::ipv4().with(|tcp| tcp.source = vec![172, 16, net, 255]);
         let expected = if net < 16 { DropSynSource } else { TxSynAck };
         assert_eq!(bench.verdict(&syn.frame()), expected);
     }
+}
+
+/// The same frame leaves in another way.
+#[test]
+fn an_answer_is_redirected_where_that_is_asked_for() {
+    if !privileged() {
+        return;
+    }
+    let bench = TierBench::usual();
+    bench.program.set_tier_device(&TierDevice { transmit: Transmit::Redirect, ..TierDevice::default() });
+    assert_eq!(run_with_output(&bench.program, &Tcp::ipv4().frame()).0, XDP_REDIRECT);
+    assert_eq!(bench.program.counters().unwrap().sum(TxSynAck), 1);
 }
 
 /// The steering, with a tier but without a listener in cookie mode; and with one, where it is no TCP to it.
@@ -311,9 +326,9 @@ fn programs_share_a_tier() {
     other.set_socket(0, socket.as_fd()).unwrap();
     let frame = Tcp::ipv4().frame();
     // It has no device yet.
-    assert_eq!(crate::kernel::run(&other, &frame, 1).0, 4);
-    other.set_tier_device(&TierDevice { transmits: true, ..TierDevice::default() });
-    assert_eq!(crate::kernel::run(&other, &frame, 1).0, 3);
+    assert_eq!(run(&other, &frame, 1).0, XDP_REDIRECT);
+    other.set_tier_device(&TierDevice { transmit: Transmit::Tx, ..TierDevice::default() });
+    assert_eq!(run(&other, &frame, 1).0, XDP_TX);
     assert_eq!(bench.verdict(&frame), TxSynAck);
     assert_eq!(bench.tier.counts(LISTENER).unwrap().syn_acks, 2);
     let cookie = |frame: &[u8]| u32::from_be_bytes(frame[38..42].try_into().unwrap());
@@ -321,7 +336,7 @@ fn programs_share_a_tier() {
         (tcp.flags, tcp.seq) = (ACK, tcp.seq + 1);
         tcp.ack = cookie(&bench.run(&frame).frame).wrapping_add(1);
     });
-    assert_eq!(crate::kernel::run(&other, &ack.frame(), 1).0, 4);
+    assert_eq!(run(&other, &ack.frame(), 1).0, XDP_REDIRECT);
     assert_eq!(other.counters().unwrap().sum(SocketProven), 1);
     assert_eq!(bench.verdict(&ack.with(|ack| ack.ack = 0).frame()), SocketProven);
 }
@@ -334,10 +349,10 @@ fn a_program_without_a_tier_answers_nothing() {
     let program = Program::load(&[rule("0.0.0.0/0:80", LISTENER)], &[]).unwrap();
     let socket = xdp_socket();
     program.set_socket(0, socket.as_fd()).unwrap();
-    program.set_tier_device(&TierDevice { transmits: true, ..TierDevice::default() });
+    program.set_tier_device(&TierDevice { transmit: Transmit::Tx, ..TierDevice::default() });
     for flags in 0..=255 {
         let frame = Tcp::ipv4().with(|tcp| tcp.flags = flags).frame();
-        assert_eq!(crate::kernel::run(&program, &frame, 1).0, 4);
+        assert_eq!(run(&program, &frame, 1).0, XDP_REDIRECT);
     }
     assert_eq!(program.counters().unwrap().sum(SocketTcp), 256);
 }
@@ -360,9 +375,9 @@ fn a_tier_is_changed_without_capabilities() {
             tier.set_key(PERIOD, period_key(PERIOD));
             tier.set_ready(true);
             assert!(tier.set_listener(9, true, WINDOW));
-            program.set_tier_device(&TierDevice { transmits: true, ..TierDevice::default() });
+            program.set_tier_device(&TierDevice { transmit: Transmit::Tx, ..TierDevice::default() });
             program.replace_rules(&[rule("10.0.0.0/8:80", 9)], &[]).unwrap();
-            assert_eq!(crate::kernel::run(&program, &Tcp::ipv4().frame(), 1).0, 3);
+            assert_eq!(run(&program, &Tcp::ipv4().frame(), 1).0, XDP_TX);
             assert_eq!(tier.counts(9).unwrap().syn_acks, 1);
         });
         thread.join().unwrap();
