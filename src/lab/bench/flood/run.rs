@@ -12,6 +12,7 @@ use crate::bench::comparison::ComparisonError;
 use crate::bench::comparison::child::{Child, POLL_INTERVAL};
 use crate::load::{PacedTally, Progress};
 use crate::{Lab, Spec};
+use handfast_stack::xdp::Mode;
 
 /// The flood alone, before the first honest client: the responder takes to it.
 const LEAD: Duration = Duration::from_millis(500);
@@ -41,6 +42,9 @@ impl FloodPlan {
         stop: &AtomicBool,
         tell: &mut dyn FnMut(&str),
     ) -> Result<FloodReport, ComparisonError> {
+        if self.mode == Some(Mode::Native) {
+            lab.set_client_napi(true)?;
+        }
         let file = self.report_file();
         let mut responder = Child::start("responder", self.responder(lab, &file))?;
         responder.wait_ready(stop)?;
