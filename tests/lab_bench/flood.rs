@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// Packets per second that a debug build takes beside four busy loops.
+/// Packets per second that a debug build takes on a machine with four busy loops.
 const RATE: &str = "5k";
 const CLIENTS: u64 = 200;
 

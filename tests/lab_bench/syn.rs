@@ -9,7 +9,7 @@ use handfast_lab::bench::workload::{Pattern, Workload};
 use handfast_report::bench::comparison::Comparison;
 use handfast_stack::xdp::Mode;
 
-/// SYNs per second that a debug build answers beside a busy machine.
+/// SYNs per second that a debug build answers on a busy machine.
 const RATE: u32 = 2_000;
 
 fn plan(timestamps: bool) -> ComparisonPlan {

@@ -93,7 +93,7 @@ fn report_file(run: &Run<'_>) -> PathBuf {
     std::env::temp_dir().join(format!("hf-{}-{}.json", run.plan.name, std::process::id()))
 }
 
-/// Returns the pattern that the kernel's server is told: to SYNs alone it only listens.
+/// Returns the pattern for the kernel's server: for SYNs alone it only listens.
 fn served_by_kernel(pattern: &Pattern) -> Pattern {
     let workload = if pattern.is_syn() { Workload::Handshake } else { pattern.workload };
     Pattern { workload, ..*pattern }

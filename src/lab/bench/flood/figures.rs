@@ -12,7 +12,7 @@ use crate::load::PacedTally;
 /// The name of this layout.
 pub const SCHEMA: &str = "handfast-flood/1";
 
-/// A flood, its honest clients, and what became of both.
+/// Figures of a flood and of its honest clients.
 #[derive(Clone, Debug, Serialize)]
 pub struct FloodReport {
     /// [`SCHEMA`].
@@ -28,7 +28,7 @@ pub struct FloodReport {
     /// Honest clients before the flood, and during it.
     pub calm: ClientFigures,
     pub flooded: ClientFigures,
-    /// What the flood sent.
+    /// Packets of the flood.
     pub sent: FlooderReport,
     pub link: LinkFigures,
     pub responder: ResponderFigures,
@@ -109,9 +109,9 @@ impl ClientFigures {
 }
 
 impl LinkFigures {
-    /// What a queue on the way drops, be it the ring of a veth, the backlog of a processor or a frame of an eBPF
-    /// program, is the sender's `tx_dropped`; the receiver's `rx_dropped` has it too, and in native mode also what
-    /// its sockets had no room for.
+    /// A drop by a queue on the way, be it the ring of a veth, the backlog of a processor or a frame of an eBPF
+    /// program, is the sender's `tx_dropped`; the receiver's `rx_dropped` has it too, and in native mode also the
+    /// frames for which its sockets had no room.
     pub(super) fn between(before: &Observation, after: &Observation) -> LinkFigures {
         let client_end = after.client_end.since(&before.client_end);
         let server_end = after.server_end.since(&before.server_end);
@@ -129,7 +129,7 @@ impl LinkFigures {
     }
 }
 
-/// What the figures of a responder are computed from.
+/// Source of the figures of a responder.
 pub(super) struct Evidence<'a> {
     /// At its start, before and after the flood.
     pub start: &'a Observation,
