@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use handfast_stack::wire::EndpointRange;
 use handfast_stack::xdp::{
     CopyMode, Device, DeviceError, Frame, MAX_BATCH, Mode, Preference, Program, Queue, QueueConfig, Route,
     RouteError, XdpError, next_hop_mac, route,
@@ -114,7 +115,7 @@ fn segment() -> Vec<u8> {
 /// A near queue that receives what `segment` makes, and a far one to send it.
 fn wired(mode: Mode) -> (Queue, Queue, Program) {
     let (near, far) = (open(NEAR), open(FAR));
-    let owned = ["10.0.0.0/24:80".parse().expect("a rule")];
+    let owned = ["10.0.0.0/24:80".parse::<EndpointRange>().expect("a rule")];
     let mut program = Program::load(&owned, &[]).expect("loading");
     program.set_socket(0, near.as_fd()).expect("the socket map");
     program.attach(config(NEAR, 0).ifindex, NEAR, mode).expect("attaching");
@@ -217,7 +218,7 @@ fn large_frames_hold_large_packets() {
             Queue::open(&config).expect(end).0
         };
         let (mut near, mut far) = (large(NEAR), large(FAR));
-        let owned = ["10.0.0.0/24:80".parse().expect("a rule")];
+        let owned = ["10.0.0.0/24:80".parse::<EndpointRange>().expect("a rule")];
         let mut program = Program::load(&owned, &[]).expect("loading");
         program.set_socket(0, near.as_fd()).expect("the socket map");
         program.attach(config(NEAR, 0).ifindex, NEAR, Mode::Generic).expect("attaching");
