@@ -8,6 +8,7 @@ mod script;
 use std::process::Command;
 use std::sync::Mutex;
 
+use nix::sys::signal::Signal;
 use script::kernel_device;
 use script::language::{Role, Script, Setup};
 use script::netns::{DEVICE_LINK, DEVICE_V4, DEVICE_V6, Stack, Wire};
@@ -39,11 +40,15 @@ fn kernel_passes_the_slow_scripts() {
 fn handfast_passes_the_scripts() {
     let _turn = TURN.lock();
     let mut outcomes = Vec::new();
-    for setup in [Setup::Plain, Setup::Cookies] {
+    // Those of cookies twice: the cores answer the SYNs, then the eBPF program.
+    for (setup, tier) in [(Setup::Plain, "auto"), (Setup::Cookies, "engine"), (Setup::Cookies, "ebpf")] {
         let scripts = chosen(|script| !script.slow && script.setup == setup);
         let Some(wire) = wire_or_skip(Stack::UserSpace) else { return };
-        let _device = responder(&wire, setup);
+        let device = responder(&wire, setup, tier);
         outcomes.extend(play_all(scripts, &wire));
+        device.signal(Signal::SIGTERM);
+        let summary = device.ended().text;
+        assert_eq!(summary.contains("tx_syn_ack"), tier == "ebpf", "{summary}");
     }
     assert_all_passed(&outcomes);
 }
@@ -74,7 +79,7 @@ fn wire_or_skip(stack: Stack) -> Option<Wire> {
 }
 
 /// `handfast respond` in the device's namespace.
-fn responder(wire: &Wire, setup: Setup) -> Process {
+fn responder(wire: &Wire, setup: Setup, tier: &str) -> Process {
     let mut command = Command::new("ip");
     command.args(["netns", "exec", &wire.device, program(), "respond"]);
     command.args(["--dev", DEVICE_LINK, "--subnet", "192.0.2.0/24", "--subnet", "2001:db8:2::/64"]);
@@ -84,7 +89,7 @@ fn responder(wire: &Wire, setup: Setup) -> Process {
         command.args(["--listen", &format!("[{DEVICE_V6}]:{port}={name}")]);
     }
     if setup == Setup::Cookies {
-        command.args(["--cookies", "always"]);
+        command.args(["--cookies", "always", "--cookie-tier", tier]);
     }
     Process::ready(command)
 }

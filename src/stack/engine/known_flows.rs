@@ -42,7 +42,7 @@ impl<P: Port> Worker<P> {
         self.core.choose_path();
     }
 
-    /// Adds some of the connections that the filter does not have yet; how many slots were looked at.
+    /// Adds some of the connections that the filter does not have yet. Returns the number of slots looked at.
     #[inline]
     pub(super) fn fill_filter(&mut self) -> usize {
         if self.search.is_none() { 0 } else { self.fill_some() }
@@ -64,11 +64,15 @@ impl<P: Port> Worker<P> {
 }
 
 impl<K: PacketKey> Flows<K> {
-    /// The first slot behind the search.
+    /// Adds the connections of the next slots; how many slots these are. 0: all are in it.
     fn filter_some(&mut self, filter: &FlowFilter) -> u32 {
         let first = self.shard.first().0;
-        let end = first + self.shard.capacity() as u32;
+        let end = first + self.shard.used();
         let from = self.filtered.max(first);
+        if from >= end {
+            self.filtered = u32::MAX;
+            return 0;
+        }
         let to = end.min(from + SLOTS);
         for slot in (from..to).map(Slot) {
             if self.shard.value(slot).is_some_and(|tcb| tcb.state != State::Closed)

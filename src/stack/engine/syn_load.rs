@@ -20,6 +20,8 @@ pub(super) const LOOK_MS: u32 = 50;
 pub(super) const SAMPLE: usize = 1024;
 /// How long an unanswered SYN-ACK takes a place, seconds: one and its two usual retransmissions.
 const HALF_OPEN_S: u64 = 8;
+/// Cookies end when the load has been small for so long, milliseconds.
+const QUIET_MS: u32 = 1000;
 /// Listeners on the board: those with smaller numbers.
 const BOARD: usize = 1024;
 
@@ -44,6 +46,8 @@ pub(super) struct ListenerLoad {
     /// Cookies sent and proven since the last look.
     pub sent: u32,
     proven: u32,
+    /// The load is small for so many milliseconds.
+    quiet_ms: u32,
     /// Half-open connections in the sample.
     sampled: u32,
 }
@@ -131,7 +135,9 @@ impl SynLoad {
             board.post(listener, load.sent, load.proven);
             let unanswered = u64::from(load.sent.saturating_sub(load.proven)) * 1000 / elapsed_ms;
             (load.sent, load.proven) = (0, 0);
-            if few && unanswered * HALF_OPEN_S <= u64::from(bound) && !board.has_tier(listener) {
+            let is_small = few && unanswered * HALF_OPEN_S <= u64::from(bound) && !board.has_tier(listener);
+            load.quiet_ms = if is_small { load.quiet_ms.saturating_add(elapsed_ms as u32) } else { 0 };
+            if load.quiet_ms >= QUIET_MS {
                 load.cookies = false;
                 counters.cookie_modes_ended.bump();
                 board.ended(listener);
@@ -162,7 +168,7 @@ impl SynLoad {
         while !enough(left) {
             let loads = (0u16..).zip(&mut self.listeners).filter(|(_, load)| !load.cookies);
             let Some((listener, load)) = loads.max_by_key(|(_, load)| load.sampled) else { break };
-            *load = ListenerLoad { cookies: true, sent: 0, proven: 0, ..*load };
+            *load = ListenerLoad { cookies: true, sampled: load.sampled, ..ListenerLoad::default() };
             left -= u64::from(load.sampled);
             counters.cookie_modes_begun.bump();
             board.begun(listener);
@@ -329,6 +335,10 @@ mod tests {
             self.poll_ends();
         }
 
+        fn pass_in_looks(&mut self, millis: u64) {
+            (0..millis / u64::from(LOOK_MS)).for_each(|_| self.pass(u64::from(LOOK_MS)));
+        }
+
         fn by_cookie(&self) -> [bool; 3] {
             [0, 1, 2].map(|listener| self.load.wants_cookie(listener))
         }
@@ -373,21 +383,29 @@ mod tests {
     fn cookies_end_when_both_the_half_open_and_the_unanswered_are_few() {
         let mut at = Setting::new(CookieMode::Auto);
         at.syns(0, BOUND);
-        at.pass(100);
+        at.pass_in_looks(3000);
         assert!(at.load.wants_cookie(0), "half-open connections are left");
         at.established(BOUND / 2);
-        at.syns(0, 50); // 500 a second, of which eight seconds are more than the bound
-        at.pass(100);
+        for _ in 0..40 {
+            at.syns(0, 1); // 20 a second, of which eight seconds are more than the bound
+            at.pass_in_looks(50);
+        }
         assert!(at.load.wants_cookie(0), "SYN-ACKs are not answered");
+        at.pass_in_looks(950);
+        at.syns(0, 2);
+        at.pass_in_looks(50);
+        at.pass_in_looks(950);
+        assert!(at.load.wants_cookie(0), "not for long enough");
         at.syns(0, 50);
-        (0..49).for_each(|_| at.load.cookie_proven(0));
-        at.pass(99);
+        (0..50).for_each(|_| at.load.cookie_proven(0));
+        at.pass(49);
         assert!(at.load.wants_cookie(0), "not looked at yet");
         at.pass(1);
+        at.pass_in_looks(50);
         assert_eq!((at.by_cookie(), at.switches(), at.load.switched()), ([false; 3], (1, 1), 0));
         assert!(!at.load.pressed);
         let posted = at.board.load(0);
-        assert_eq!((posted.cores, posted.sent, posted.proven), (0, 100, 49));
+        assert_eq!((posted.cores, posted.sent, posted.proven), (0, 92, 50));
     }
 
     #[test]
@@ -396,10 +414,10 @@ mod tests {
         at.syns(0, BOUND);
         at.established(BOUND);
         at.board.set_tier(0, true);
-        at.pass(1000);
+        at.pass_in_looks(5000);
         assert!(at.load.wants_cookie(0));
         at.board.set_tier(0, false);
-        at.pass(1000);
+        at.pass_in_looks(1000);
         assert!(!at.load.wants_cookie(0));
     }
 
