@@ -199,7 +199,7 @@ fn syn_cookies(host: &Host) -> Check {
     match (check.level, host.peer.end().filter(no_gro)) {
         (Level::Warning, Some(end)) => {
             let switch = |to| end.command(&["ethtool", "-K", "IF", "gro", to]);
-            check.fix(Fix::safe(switch("on"), switch("off")))
+            check.fix(Fix::by_hand(switch("on")).undone_by(switch("off")))
         }
         _ => check,
     }

@@ -45,9 +45,7 @@ impl Ebpf {
     fn acks(&self) -> Option<String> {
         let Ebpf { proven, passed, dropped, .. } = self;
         (proven + passed + dropped > 0).then(|| {
-            format!(
-                "{proven} proven by their cookie, {passed} unproven passed on, {dropped} unproven dropped"
-            )
+            format!("{proven} proven by a cookie, {passed} unproven passed on, {dropped} unproven dropped")
         })
     }
 }
@@ -134,7 +132,7 @@ mod tests {
             70 dropped by it beyond the limit of their source\n\
             SYN-ACKs 200 with state, 100 with cookie by cores, 6000 with cookie by eBPF, 0 retransmitted\n\
             SYN cookies by cores: begun 2 times, ended 1; by eBPF: begun once, ended 1\n\
-            ACKs in eBPF 9 proven by their cookie, 3 unproven passed on, 40 unproven dropped\n";
+            ACKs in eBPF 9 proven by a cookie, 3 unproven passed on, 40 unproven dropped\n";
         assert_eq!(text(&total, &detail), expected);
     }
 
