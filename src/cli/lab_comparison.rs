@@ -147,7 +147,7 @@ fn notes(plan: &ComparisonPlan, finished: &FinishedRuns) -> Vec<String> {
     notes
 }
 
-/// What the figures of SYNs alone are.
+/// Explains the figures of SYNs alone.
 fn of_syns(plan: &ComparisonPlan) -> Option<String> {
     plan.patterns.iter().any(Pattern::is_syn).then(|| {
         "syn: SYNs of new 4-tuples, answered by SYN-ACKs, and nothing after them; with a rate (syn-150k) in an \

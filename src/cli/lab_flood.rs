@@ -22,13 +22,13 @@ const REQUIREMENTS_FAILED: u8 = 3;
 ///
 /// Creates a lab, starts `handfast respond` with the echo service in it, and removes both at the end. Honest
 /// clients are sockets of the client's kernel: each connects, has some bytes echoed and closes, at equal
-/// distances. They run alone for a while, and then beside a flood of SYNs, of ACKs with random numbers, or of
+/// distances. They run alone for a while, and then during a flood of SYNs, of ACKs with random numbers, or of
 /// both, from random sources, as fast as the link takes it. Flood and clients leave by one interface, and arrive
-/// in one receive queue. The flood has a core of its own, on which the kernel also receives it for the responder;
+/// in one receive queue. The flood has one core alone, on which the kernel also receives it for the responder;
 /// the clients have the third core, or that of the responder.
 ///
 /// With --require the contract must be kept: at least 99.9 % of the clients complete, at most 1 % of them sent
-/// their SYN again (beyond what the queues of the link lost), the 99th percentile of connect is at most 5 ms, and
+/// their SYN again (beyond the losses of the link's queues), the 99th percentile of connect is at most 5 ms, and
 /// the responder sends no more packets than it receives. See docs/reliability.md.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
@@ -38,7 +38,7 @@ pub(crate) struct LabFloodArgs {
     /// The lab's name; a lab of that name is replaced
     #[arg(long, default_value = "flood")]
     name: String,
-    /// What is sent: syn, ack (random numbers) or mixed (one of each in turn)
+    /// Packets to send: syn, ack (random numbers) or mixed (one of each in turn)
     #[arg(long, value_name = "KIND", default_value = "syn")]
     flood: FloodKind,
     /// Packets per second, as in 150k [default: as many as the link takes]

@@ -97,17 +97,21 @@ fn flood(report: &FloodReport) -> Vec<(String, String)> {
         "responder busy",
         format!("{}, its core {}", maybe(responder.busy, percent), maybe(responder.core_busy, percent)),
     );
-    for (name, value) in tier(&responder.summary) {
-        line(&name, value);
+    if let Some(counts) = tier(&responder.summary) {
+        line("cookie tier", counts);
     }
     lines
 }
 
-/// Counts of the cookie tier in the responder's summary, such as its switches; none without a tier.
-fn tier(summary: &Value) -> Vec<(String, String)> {
-    let total = summary.get("total").and_then(Value::as_object).into_iter().flatten();
-    let tier = total.filter(|(name, _)| name.contains("tier"));
-    tier.filter_map(|(name, value)| Some((name.replace('_', " "), grouped(value.as_u64()?)))).collect()
+/// The cookie tier in the responder's summary, such as its switches.
+fn tier(summary: &Value) -> Option<String> {
+    let counts = summary.get("cookie_tier")?.as_object()?.iter();
+    Some(
+        counts
+            .map(|(name, value)| format!("{} {value}", name.replace('_', " ")))
+            .collect::<Vec<_>>()
+            .join(", "),
+    )
 }
 
 fn contract(requirements: &[FloodRequirement]) -> Vec<Vec<String>> {

@@ -18,8 +18,8 @@ use super::signals::Signals;
 use super::take_over::Place;
 use super::{Failure, RespondArgs, metrics_args, out, standard_output, take_over};
 use handfast_control::StatusSource;
-use handfast_report::{Summary, active_line, capture_notes, partial_checksums};
-use handfast_stack::engine::stack::{Effective, Running, Stack, StackConfig};
+use handfast_report::{Summary, active_line, active_notes, capture_notes, partial_checksums};
+use handfast_stack::engine::stack::{ActiveTier, Effective, Running, Stack, StackConfig};
 use handfast_stack::engine::{CoreSnapshot, StopNotice};
 use handfast_stack::tcp::SendBuffers;
 
@@ -88,7 +88,9 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
     files.iter().for_each(|files| files.seal());
     let user = identity.assume()?;
     println!("{}; {}; {user}", active_line(&active), send_buffers(arguments, &active));
-    let notes = active.notes.iter().chain(&taken).map(String::as_str).chain(control.note());
+    let notes = active_notes(&active);
+    let notes = notes.iter().chain(&taken).map(String::as_str).chain(tier_note(arguments, &active));
+    let notes = notes.chain(control.note());
     notes.filter(|_| !arguments.quiet).for_each(|note| println!("note: {note}"));
     let running = responder.run().map_err(Failure::of)?;
     let _metrics = metrics_args::serve(metrics, &active, &running, None)?;
@@ -109,6 +111,18 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
     match summary.fault {
         Some(fault) => Err(Failure::new(fault)),
         None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// What the eBPF program's answers mean for other options.
+fn tier_note(arguments: &RespondArgs, active: &Effective) -> Option<&'static str> {
+    let in_ebpf = active.devices.iter().any(|device| device.cookie_tier == ActiveTier::Ebpf);
+    match (in_ebpf, arguments.fault.is_some(), arguments.capture.pcap.is_some()) {
+        (true, true, _) => Some("with --fault the cores answer every SYN, and the eBPF program none"),
+        (true, false, true) => Some(
+            "SYNs that the eBPF program answers are not in the capture; --cookie-tier engine captures them",
+        ),
+        _ => None,
     }
 }
 

@@ -214,7 +214,7 @@ pub struct RespondArgs {
     /// Inject faults into a share of the incoming SYNs: drop=SHARE,reset=SHARE,delay=MS
     ///
     /// For tests of clients. `drop` does not answer, `reset` answers with a RST, `delay` answers all
-    /// SYNs late.
+    /// SYNs late. The cores then answer every SYN, and the eBPF program none (--cookie-tier).
     #[arg(long, value_name = "FAULTS", help_heading = "Limits", value_parser = values::fault)]
     pub fault: Option<FaultInjection>,
 
@@ -314,6 +314,11 @@ impl RespondArgs {
         if self.cookie_tier == TierChoice::Ebpf && self.cookies == CookieMode::Never {
             let failure = Failure::new("--cookie-tier ebpf does not apply to --cookies never");
             return Err(failure.fix("use --cookies auto or always, or no --cookie-tier"));
+        }
+        if self.cookie_tier == TierChoice::Ebpf && self.fault.is_some() {
+            let failure =
+                Failure::new("--cookie-tier ebpf does not apply with --fault: the cores inject the faults");
+            return Err(failure.fix("leave out --cookie-tier, or --fault"));
         }
         let rule = |listen: &Listen| (listen.owned.prefix, listen.owned.ports.clone(), ());
         Listeners::new(self.listeners.iter().map(rule)).map(drop).map_err(Failure::of)

@@ -18,7 +18,7 @@ pub(super) fn start(error: &StartError, devices: &[String], listeners: &[Listen]
     let checked = match error {
         StartError::Xdp(XdpError::Loopback { .. }) => false,
         StartError::Program(ProgramError::Attach(AttachError::Busy { holder, .. })) => !holder.is_handfast(),
-        StartError::Xdp(_) | StartError::Program(_) => true,
+        StartError::Xdp(_) | StartError::Program(_) | StartError::CookieTier { .. } => true,
         _ => false,
     };
     let message = error.to_string();
@@ -39,6 +39,9 @@ fn cause(error: &StartError, listeners: &[Listen]) -> Option<String> {
         StartError::NoGateway => "--gateway MAC",
         StartError::Xdp(error) => return xdp(error),
         StartError::Program(error) => return program(error, listeners),
+        StartError::CookieTier { .. } => {
+            "--cookie-tier auto, with which the cores answer where the eBPF program cannot; or --mode generic"
+        }
         StartError::NoCpu { .. } => "choose among the available CPUs with --cores",
         StartError::Prefault(_) => "leave out --prefault, or give fewer connections: --max-connections",
         StartError::Table(TableError::Memory { .. }) => {
@@ -168,6 +171,7 @@ mod tests {
         let ifname = || "eth0".to_owned();
         for (error, part) in [
             (StartError::NoCpu { cpu: 9, available: "0-1".into() }, "--cores"),
+            (StartError::CookieTier { interface: ifname(), why: "no XDP_TX".into() }, "--cookie-tier auto"),
             (XdpError::InterfaceDown { ifname: ifname() }.into(), "ip link set eth0 up"),
             (
                 XdpError::Mtu { ifname: ifname(), mtu: 9000, max: 3818, advised: 3046 }.into(),

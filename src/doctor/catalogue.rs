@@ -9,7 +9,18 @@ pub struct Group {
 pub const CATALOGUE: &[Group] = &[
     Group {
         title: "interface",
-        checks: &["interface", "link", "carrier", "mtu", "driver", "xdp-modes", "zero-copy", "queues", "rss"],
+        checks: &[
+            "interface",
+            "link",
+            "carrier",
+            "mtu",
+            "driver",
+            "xdp-modes",
+            "zero-copy",
+            "syn-cookies",
+            "queues",
+            "rss",
+        ],
     },
     Group {
         title: "conflicts",

@@ -51,12 +51,16 @@ impl Host {
 
     /// Bytes of the frames that `respond` uses by default.
     pub(super) fn frame_size_by_default(&self) -> u32 {
-        let mode = match self.device.preference() {
+        let sizing = Sizing::choose(&self.device, self.mode_by_default(), CopyMode::Auto, None, self.driver);
+        sizing.map_or(Host::frame_size(), |sizing| sizing.frame_size)
+    }
+
+    /// The mode that `respond` uses by default, unless the driver refuses it.
+    pub(super) fn mode_by_default(&self) -> Mode {
+        match self.device.preference() {
             Preference::Native => Mode::Native,
             Preference::Generic => Mode::Generic,
-        };
-        let sizing = Sizing::choose(&self.device, mode, CopyMode::Auto, None, self.driver);
-        sizing.map_or(Host::frame_size(), |sizing| sizing.frame_size)
+        }
     }
 
     /// The MTU, or the advised one if it does not fit.

@@ -5,10 +5,10 @@ use super::command::output;
 use super::host::Host;
 use super::link::Link;
 use super::netns::{self, Netns};
-use super::veth::VethPeer;
+use super::veth::{PeerEnd, VethPeer};
 use super::{Action, CommandError};
-use handfast_stack::xdp::inspect::XdpFeatures;
-use handfast_stack::xdp::{Preference, XdpError, sizing};
+use handfast_stack::xdp::inspect::{self, XdpFeatures};
+use handfast_stack::xdp::{Mode, Preference, XdpError, sizing};
 use handfast_text::counted;
 
 /// Namespaces that are searched for an interface that is not here.
@@ -72,6 +72,7 @@ pub(super) fn checks(host: &Host) -> Vec<Check> {
         driver(host),
         modes(host),
         zero_copy(host),
+        syn_cookies(host),
         queues(host),
         rss(host),
     ]
@@ -187,6 +188,36 @@ fn zero_copy_of(driver: Option<XdpFeatures>) -> Check {
     }
 }
 
+/// Whether the eBPF program can answer SYNs by cookie, in the mode that `respond` takes by itself.
+fn syn_cookies(host: &Host) -> Check {
+    let mode = host.mode_by_default();
+    let check = syn_cookies_of(mode, inspect::transmit(&host.device, mode).err());
+    let no_gro = |end: &&PeerEnd| {
+        let feature = end.features.get("generic-receive-offload");
+        feature.is_some_and(|feature| !feature.on)
+    };
+    match (check.level, host.peer.end().filter(no_gro)) {
+        (Level::Warning, Some(end)) => {
+            let switch = |to| end.command(&["ethtool", "-K", "IF", "gro", to]);
+            check.fix(Fix::by_hand(switch("on")).undone_by(switch("off")))
+        }
+        _ => check,
+    }
+}
+
+/// `refused`: why it cannot.
+fn syn_cookies_of(mode: Mode, refused: Option<String>) -> Check {
+    match refused {
+        None => Check::ok("syn-cookies", format!("by the eBPF program, in {mode} mode, which auto uses")),
+        Some(why) => {
+            Check::warning("syn-cookies", format!("by the cores: in {mode} mode, which auto uses, {why}")).why(
+                "The eBPF program cannot answer SYNs by cookie here (XDP_TX), so that each SYN of a flood takes time of \
+                 a core. `--mode generic` can.",
+            )
+        }
+    }
+}
+
 fn queues(host: &Host) -> Check {
     let (receive, paired) = (host.device.rx_queues, host.device.paired_queues);
     if paired >= receive {
@@ -276,6 +307,18 @@ mod tests {
             assert_eq!(check.level, level, "{mtu}: {check:?}");
             assert!(check.found.contains(part), "{check:?}");
         }
+    }
+
+    #[test]
+    fn who_answers_syns_by_cookie_is_named_with_the_mode_and_the_reason() {
+        let can = syn_cookies_of(Mode::Generic, None);
+        assert_eq!(
+            (can.level, can.found.as_str()),
+            (Level::Ok, "by the eBPF program, in generic mode, which auto uses")
+        );
+        let cannot = syn_cookies_of(Mode::Native, Some("its driver does not support XDP_TX".into()));
+        assert_eq!(cannot.level, Level::Warning);
+        assert!(cannot.found.starts_with("by the cores: in native mode") && cannot.found.ends_with("XDP_TX"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the kernel counts for one end of a link, and what its queues dropped.
+//! The kernel's counts of one end of a link.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ impl LinkCounts {
         Ok(LinkCounts { driver: named(&driver), ..read(&listing, device).unwrap_or_default() })
     }
 
-    /// Returns what was counted since `earlier`, without the driver's zeros.
+    /// Returns the counts since `earlier`, without the driver's zeros.
     #[must_use]
     pub fn since(&self, earlier: &LinkCounts) -> LinkCounts {
         let driver = self.driver.iter().filter_map(|(name, count)| {
@@ -46,7 +46,7 @@ impl LinkCounts {
     }
 }
 
-/// The line of the interface: eight counts of what it received, then those of what it sent.
+/// The line of the interface: eight counts of received packets, then those of sent ones.
 fn read(listing: &str, device: &str) -> Option<LinkCounts> {
     let of_device = |line: &str| {
         let (name, counts) = line.split_once(':')?;

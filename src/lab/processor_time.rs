@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProcessorTime {
     pub cpu: usize,
-    /// What was neither idle nor taken by the hypervisor. The kernel measures idle time exactly; the others below
+    /// Neither idle nor taken by the hypervisor. The kernel measures idle time exactly; the others below
     /// it samples at each tick.
     pub busy_s: f64,
     pub user_s: f64,

@@ -1,5 +1,6 @@
 //! The list of all metrics; names, units and suffixes follow Prometheus' conventions.
 
+use handfast_stack::engine::stack::TierSnapshot;
 use handfast_stack::engine::{CoreSnapshot, KernelSnapshot, Named, QueueSnapshot};
 use handfast_stack::observe::{CORE_COUNTERS, CounterInfo, CounterKind};
 
@@ -34,6 +35,8 @@ const QUEUE: &[&str] = &["device", "queue", "core"];
 
 /// A metric of one value per queue.
 pub(super) type PerQueue = (Metric, fn(&QueueSnapshot) -> u64);
+/// A metric of one value of the cookie tier.
+pub(super) type OfTier = (Metric, fn(&TierSnapshot) -> u64);
 /// A metric of one value per core and name.
 pub(super) type PerName = (Metric, fn(&CoreSnapshot) -> &Named);
 
@@ -44,8 +47,9 @@ pub(super) const CORES: Metric =
     gauge("handfast_core_info", &["core", "cpu"], "Always 1; which processor each core's loop is pinned to.");
 pub(super) const DEVICES: Metric = gauge(
     "handfast_device_info",
-    &["device", "driver", "mode", "copy"],
-    "Always 1; how each interface is used: XDP mode (generic or native), and copy or zero-copy.",
+    &["device", "driver", "mode", "copy", "cookies"],
+    "Always 1; how each interface is used: XDP mode (generic or native), copy or zero-copy, and who answers \
+     SYNs by cookie at the start (ebpf, engine or none).",
 );
 pub(super) const LIMIT: Metric = gauge(
     "handfast_connections_limit",
@@ -179,8 +183,45 @@ pub(super) const EVENTS: &[KernelEvent] = &[
 pub(super) const STEERING: Metric = counter(
     "handfast_steering_frames_total",
     &["device", "verdict"],
-    "Frames by the steering program's verdict: to a socket, on to the kernel (pass), or dropped.",
+    "Frames by the steering program's verdict: to a socket, on to the kernel (pass), answered by the program \
+     (tx), or dropped.",
 );
+
+/// The eBPF program's part in SYN cookies. What it answers is among [`STEERING`].
+pub(super) const OF_TIER: &[OfTier] = &[
+    (
+        gauge(
+            "handfast_cookie_tier_listeners",
+            &[],
+            "Listeners whose SYNs the eBPF program answers by cookie, on each interface where it can.",
+        ),
+        |tier| tier.listeners,
+    ),
+    (
+        gauge(
+            "handfast_cookie_tier_verifying",
+            &[],
+            "1 while the eBPF program verifies the cookies of ACKs without a connection, else 0.",
+        ),
+        |tier| u64::from(tier.verifying),
+    ),
+    (
+        counter(
+            "handfast_cookie_tier_begun_total",
+            &[],
+            "Number of times the eBPF program began to answer the SYNs of a listener.",
+        ),
+        |tier| tier.begun,
+    ),
+    (
+        counter(
+            "handfast_cookie_tier_ended_total",
+            &[],
+            "Number of times the eBPF program ceased to answer the SYNs of a listener.",
+        ),
+        |tier| tier.ended,
+    ),
+];
 
 pub(super) const ATTEMPTED: Metric = counter(
     "handfast_bench_attempted_total",
@@ -212,13 +253,14 @@ pub fn all() -> Vec<Metric> {
 }
 
 /// All metrics, by title in the documentation.
-pub(super) fn groups() -> [(&'static str, Vec<Metric>); 4] {
+pub(super) fn groups() -> [(&'static str, Vec<Metric>); 5] {
     let cores = per_core().map(|(_, metric)| metric).chain(OF_CORES);
     let queues = PER_QUEUE.iter().map(|(metric, _)| *metric).chain(OF_DEVICES);
     [
         ("The program", GENERAL.to_vec()),
         ("Cores", cores.chain(PER_NAME.iter().map(|(metric, _)| *metric)).collect()),
         ("Queues and interfaces", queues.collect()),
+        ("SYN cookies in the eBPF program", OF_TIER.iter().map(|(metric, _)| *metric).collect()),
         ("handfast bench", OF_BENCH.to_vec()),
     ]
 }

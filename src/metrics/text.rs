@@ -8,7 +8,7 @@ use prometheus::{Encoder, TextEncoder};
 
 use super::catalogue::{self as names, Metric, MetricKind};
 use handfast_load::{Control, Failure, Totals};
-use handfast_stack::engine::stack::{Effective, Watch};
+use handfast_stack::engine::stack::{ActiveTier, Effective, Watch};
 use handfast_stack::engine::{CoreSnapshot, QueueSnapshot, Snapshot};
 
 /// The counters that a scrape reads.
@@ -44,6 +44,9 @@ pub fn text(active: &Effective, snapshot: &Snapshot, bench: Option<&Totals>, upt
         verdicts.map(|(name, count)| (vec![steering.device.clone(), name.to_string()], *count as f64))
     });
     families.add(&names::STEERING, steering);
+    for (metric, value) in names::OF_TIER {
+        families.one(metric, Vec::new(), value(&snapshot.cookie_tier) as f64);
+    }
     if let Some(totals) = bench {
         families.bench(totals);
     }
@@ -83,7 +86,12 @@ impl Families {
         self.add(&names::CORES, cpus.map(|(core, cpu)| (vec![core.to_string(), cpu.to_string()], 1.0)));
         let devices = active.devices.iter().map(|device| {
             let copy = if device.zero_copy { "zero-copy" } else { "copy" };
-            let labels = [&device.name, &device.driver, &device.mode.to_string(), copy];
+            let cookies = match &device.cookie_tier {
+                ActiveTier::None => "none",
+                ActiveTier::Engine | ActiveTier::EngineBecause(_) => "engine",
+                ActiveTier::Ebpf => "ebpf",
+            };
+            let labels = [&device.name, &device.driver, &device.mode.to_string(), copy, cookies];
             (labels.iter().map(ToString::to_string).collect(), 1.0)
         });
         self.add(&names::DEVICES, devices);

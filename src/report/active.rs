@@ -1,4 +1,4 @@
-use handfast_stack::engine::stack::{Effective, EffectiveDevice};
+use handfast_stack::engine::stack::{ActiveTier, Effective, EffectiveDevice};
 use handfast_stack::engine::{Polling, Priority};
 
 /// The effective configuration, after all fall-backs, in one line.
@@ -33,8 +33,13 @@ fn device(device: &EffectiveDevice) -> String {
     };
     let queues = if device.queues == 1 { "queue" } else { "queues" };
     let pages = if device.hugepages { ", hugepages" } else { "" };
+    let cookies = match cookie_tier(&device.cookie_tier) {
+        Some(EBPF) => ", cookies by eBPF",
+        Some(_) => ", cookies by the cores",
+        None => "",
+    };
     format!(
-        "{} ({}) {} {copy}, {} {queues} of {} MiB (frames of {} bytes), {} frames per wake-up{pages}",
+        "{} ({}) {} {copy}, {} {queues} of {} MiB (frames of {} bytes), {} frames per wake-up{pages}{cookies}",
         device.name,
         device.driver,
         device.mode,
@@ -43,6 +48,30 @@ fn device(device: &EffectiveDevice) -> String {
         device.frame_size,
         device.tx_budget,
     )
+}
+
+/// [`cookie_tier`] of the eBPF program.
+pub(crate) const EBPF: &str = "ebpf";
+
+/// Who answers SYNs by cookie, as `--cookie-tier` writes it; `None`: nobody.
+pub(crate) fn cookie_tier(tier: &ActiveTier) -> Option<&'static str> {
+    match tier {
+        ActiveTier::None => None,
+        ActiveTier::Engine | ActiveTier::EngineBecause(_) => Some("engine"),
+        ActiveTier::Ebpf => Some(EBPF),
+    }
+}
+
+/// What was asked for and could not be had, of the stack and of its cookie tier; one sentence each.
+pub fn active_notes(active: &Effective) -> Vec<String> {
+    let tiers = active.devices.iter().filter_map(|device| match &device.cookie_tier {
+        ActiveTier::EngineBecause(why) => Some(format!(
+            "{}: SYNs are answered by cookie in the cores, not in the eBPF program: {why}",
+            device.name
+        )),
+        _ => None,
+    });
+    active.notes.iter().cloned().chain(tiers).collect()
 }
 
 #[cfg(test)]
@@ -63,6 +92,7 @@ mod tests {
             umem_bytes: 8 << 20,
             tx_budget: 512,
             hugepages: false,
+            cookie_tier: ActiveTier::None,
         };
         let active = Effective {
             devices: vec![device.clone()],
@@ -85,5 +115,23 @@ mod tests {
         assert!(line(true, &[0, 1]).contains("generic zero-copy, 2 queues"), "{}", line(true, &[0, 1]));
         let mixed = line(false, &[1]);
         assert!(mixed.contains("zero-copy on queue 1, copy on the others"), "{mixed}");
+        let why = "it needs GRO (`ethtool -K PEER gro on`)".to_owned();
+        for (cookie_tier, ending, note) in [
+            (ActiveTier::None, "per wake-up", None),
+            (ActiveTier::Ebpf, "per wake-up, cookies by eBPF", None),
+            (ActiveTier::Engine, "per wake-up, cookies by the cores", None),
+            (ActiveTier::EngineBecause(why.clone()), "per wake-up, cookies by the cores", Some(&why)),
+        ] {
+            let device = EffectiveDevice { cookie_tier, ..device.clone() };
+            let active = Effective { devices: vec![device], ..active.clone() };
+            let line = active_line(&active);
+            assert!(line.contains(&format!("{ending}; core 0,1")), "{line}");
+            let notes = active_notes(&active);
+            assert_eq!(notes.len(), usize::from(note.is_some()), "{notes:?}");
+            assert!(
+                note.is_none_or(|why| notes[0].starts_with("hf-s: ") && notes[0].contains(why)),
+                "{notes:?}"
+            );
+        }
     }
 }

@@ -12,7 +12,7 @@ mod monitor;
 mod rates;
 mod summary;
 
-pub use active::active_line;
+pub use active::{active_line, active_notes};
 pub use capture::{capture_notes, capture_text};
 use machine::machine;
 pub use monitor::{InterfaceCounters, InterfaceMonitor};

@@ -3,8 +3,11 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+mod syns;
+
+use super::active::{active_notes, cookie_tier};
 use super::{capture_text, machine};
-use handfast_stack::engine::stack::{Effective, Finished};
+use handfast_stack::engine::stack::{ActiveTier, Effective, Finished};
 use handfast_stack::engine::{CoreSnapshot, Named, Polling, Priority, QueueSnapshot, Snapshot};
 use handfast_stack::observe::DROP_REASONS;
 
@@ -71,6 +74,12 @@ pub struct DeviceReport {
     /// Bytes that the kernel pins for each queue; 0: not known.
     #[serde(default)]
     pub umem_bytes: u64,
+    /// Who answers SYNs by cookie at the start: `ebpf` or `engine`; `None`: nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie_tier: Option<String>,
+    /// Why the eBPF program does not, if it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cookie_tier_reason: Option<String>,
 }
 
 impl Summary {
@@ -104,6 +113,11 @@ impl ActiveReport {
             tx_budget: device.tx_budget,
             frame_size: device.frame_size,
             umem_bytes: device.umem_bytes,
+            cookie_tier: cookie_tier(&device.cookie_tier).map(str::to_owned),
+            cookie_tier_reason: match &device.cookie_tier {
+                ActiveTier::EngineBecause(why) => Some(why.clone()),
+                _ => None,
+            },
         });
         let polling = match active.polling {
             Polling::Busy => "busy",
@@ -116,7 +130,7 @@ impl ActiveReport {
             priority: active.priority.to_string(),
             max_connections: active.max_connections,
             table_bytes: active.table_bytes,
-            notes: active.notes.clone(),
+            notes: active_notes(active),
         }
     }
 }
@@ -126,15 +140,9 @@ impl Display for Summary {
         let total = &self.total;
         writeln!(f, "summary of {:.1} s", self.duration_s)?;
         row(f, "frames", &format!("{} in, {} out", total.frames_in, total.frames_out))?;
-        row(f, "SYNs", &total.syns.to_string())?;
-        row(
-            f,
-            "SYN-ACKs",
-            &format!(
-                "{} with state, {} with cookie, {} retransmitted",
-                total.syn_acks, total.syn_acks_cookie, total.syn_ack_retransmissions
-            ),
-        )?;
+        for (name, text) in syns::rows(total, &self.detail) {
+            row(f, name, &text)?;
+        }
         let open = total.connections.saturating_sub(total.time_wait);
         row(
             f,

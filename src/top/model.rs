@@ -3,6 +3,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::Series;
 use handfast_control::Status;
 use handfast_stack::engine::{CoreSnapshot, Named, QueueSnapshot};
+use handfast_stack::xdp::Verdict;
 
 /// Rates that are kept for a picture: the widest terminal's.
 const KEPT: usize = 600;
@@ -26,6 +27,16 @@ pub struct Rated {
     pub name: String,
     pub per_second: f64,
     pub total: u64,
+}
+
+/// Who answers SYNs by cookie.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CookieRates {
+    /// Listeners whose SYNs are answered by cookie because of their load, or always by the eBPF program.
+    pub listeners: u64,
+    /// SYN-ACKs of the eBPF program and of the cores, per second.
+    pub by_ebpf: f64,
+    pub by_cores: f64,
 }
 
 /// What a core did since the status before.
@@ -147,6 +158,18 @@ impl Model {
         let mut seen: Vec<Rated> = rated.filter(|verdict| verdict.total > 0).collect();
         seen.sort_by_key(|verdict| std::cmp::Reverse(verdict.total));
         seen
+    }
+
+    /// `None`: no SYN is answered by cookie now.
+    pub fn cookies(&self) -> Option<CookieRates> {
+        let detail = &self.now.detail;
+        let by_cores = detail.cores.iter().map(|core| core.cookie_listeners).max().unwrap_or(0);
+        let rates = CookieRates {
+            listeners: detail.cookie_tier.listeners.max(by_cores),
+            by_ebpf: self.rate(|status| status.detail.steered(Verdict::TxSynAck)),
+            by_cores: self.rate(|status| status.total.syn_acks_cookie),
+        };
+        (rates.listeners > 0 || rates.by_ebpf + rates.by_cores > 0.0).then_some(rates)
     }
 
     /// By number.

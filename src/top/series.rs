@@ -1,12 +1,13 @@
 use handfast_control::Status;
 use handfast_stack::engine::{CoreSnapshot, Named};
+use handfast_stack::xdp::Verdict;
 
 /// A count whose rate is drawn over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Series {
-    /// SYNs that came.
+    /// SYNs that came, also those that the eBPF program answered.
     Syns,
-    /// SYN-ACKs that went, from state or by cookie.
+    /// SYN-ACKs that went, from state or by cookie, of cores and eBPF program.
     SynAcks,
     /// First SYNs that went.
     Opens,
@@ -48,8 +49,8 @@ impl Series {
     pub fn count(self, status: &Status) -> u64 {
         let total = &status.total;
         match self {
-            Series::Syns => total.syns,
-            Series::SynAcks => total.syn_acks + total.syn_acks_cookie,
+            Series::Syns => total.syns + status.detail.syns_in_ebpf(),
+            Series::SynAcks => total.syn_acks + total.syn_acks_cookie + by_ebpf(status),
             Series::Opens => total.opens,
             Series::Established => total.established,
             Series::Closed => closed(total),
@@ -58,6 +59,11 @@ impl Series {
             Series::FramesOut => total.frames_out,
         }
     }
+}
+
+/// SYN-ACKs of the eBPF program.
+fn by_ebpf(status: &Status) -> u64 {
+    status.detail.steered(Verdict::TxSynAck)
 }
 
 /// Connections that have ended. The end of TIME-WAIT is no second one.

@@ -68,6 +68,21 @@ fn what_is_spoilt_is_named_and_cured_by_what_is_printed() {
     assert_responds(&lab);
 }
 
+/// With two queues auto takes native mode, in which a veth needs GRO at its other end.
+#[test]
+fn who_answers_syns_by_cookie_is_named_and_changed_by_what_is_printed() {
+    let Some(lab) = support::lab(|spec| handfast_lab::Spec { queues: 2, ..spec }) else { return };
+    let found = examine(&lab);
+    let check = found.check("syn-cookies");
+    assert_eq!((found.level("syn-cookies"), found.code), ("warning", Some(0)), "{check}");
+    assert!(check["found"].as_str().is_some_and(|text| text.starts_with("by the cores: in native mode")));
+    type_into(lab.server(), &found.fix("syn-cookies"));
+    let cured = examine(&lab);
+    let check = cured.check("syn-cookies");
+    assert_eq!(cured.level("syn-cookies"), "ok", "{check}");
+    assert!(check["found"].as_str().is_some_and(|text| text.starts_with("by the eBPF program, in native")));
+}
+
 #[test]
 fn a_start_that_fails_points_to_doctor() {
     let Some(lab) = support::lab(|spec| spec) else { return };

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-/// Packets per second that a debug build takes beside four busy loops.
+/// Packets per second that a debug build takes on a machine with four busy loops.
 const RATE: &str = "5k";
 const CLIENTS: u64 = 200;
 
@@ -53,7 +53,7 @@ fn accounted(report: &Value) {
     // The flood began and ended between the two looks at the interfaces.
     let (out, into) =
         (count(report, "/link/client_end/tx_packets"), count(report, "/link/server_end/rx_packets"));
-    let lost = count(report, "/link/client_end/tx_dropped").max(count(report, "/link/server_end/rx_dropped"));
+    let lost = count(report, "/link/client_end/tx_dropped");
     let unsent = count(report, "/sent/unsent");
     assert!(out.max(into) + lost + unsent >= sent, "{report:#}");
     assert_eq!(count(report, "/responder/forged"), 0, "{report:#}");

@@ -9,35 +9,43 @@ use handfast_lab::bench::workload::{Pattern, Workload};
 use handfast_report::bench::comparison::Comparison;
 use handfast_stack::xdp::Mode;
 
-/// SYNs per second that a debug build answers beside a busy machine.
+/// SYNs per second that a debug build answers on a busy machine.
 const RATE: u32 = 2_000;
 
 fn plan(timestamps: bool) -> ComparisonPlan {
     let syn = Pattern { timestamps, ..Pattern::new(Workload::Syn) };
     ComparisonPlan {
-        servers: ServerKind::OF_SYNS
-            .into_iter()
-            .filter(|server| *server != ServerKind::HandfastEbpf)
-            .collect(),
+        servers: ServerKind::OF_SYNS.to_vec(),
         patterns: vec![syn, Pattern { rate: Some(RATE), ..syn }],
-        modes: vec![Mode::Generic, Mode::Native],
+        modes: vec![Mode::Generic],
         rounds: 1,
         duration: Duration::from_millis(300),
         settle: Duration::ZERO,
-        both_families: true,
+        cookie_tier: true,
         window: 32,
         ..ComparisonPlan::new(support::lab_name(), support::program())
     }
 }
 
 #[test]
-fn every_server_answers_syns_in_either_family_and_mode() {
+fn every_server_answers_syns_over_ipv4_in_generic_mode() {
+    every_server_answers(Mode::Generic, false);
+}
+
+#[test]
+fn every_server_answers_syns_over_ipv6_in_native_mode() {
+    every_server_answers(Mode::Native, true);
+}
+
+fn every_server_answers(mode: Mode, ipv6: bool) {
     let Some(()) = support::root() else { return };
-    let finished = plan(true).run(&CeilingClient, &AtomicBool::new(false), &mut |_| {}).expect("a lab");
+    let plan = ComparisonPlan { modes: vec![mode], ipv6, ..plan(true) };
+    let finished = plan.run(&CeilingClient, &AtomicBool::new(false), &mut |_| {}).expect("a lab");
     assert!(finished.failed.is_empty(), "{:?}", finished.failed);
     let distinct: BTreeSet<_> =
-        finished.results.iter().map(|row| (row.server, row.workload.clone(), row.mode.clone())).collect();
-    assert_eq!((finished.results.len(), distinct.len()), (32, 32));
+        finished.results.iter().map(|row| (row.server, row.workload.clone())).collect();
+    assert_eq!((finished.results.len(), distinct.len()), (10, 10));
+    assert!(finished.results.iter().all(|row| row.workload.ends_with("-ipv6") == ipv6), "{distinct:?}");
     finished.results.iter().for_each(answered);
 }
 
@@ -57,6 +65,11 @@ fn answered(row: &RunResult) {
     if row.workload.starts_with("syn-2k") {
         assert!(work.sent <= f64::from(RATE) * 1.01, "{row:?}");
     }
+    if row.server == "handfast-ebpf" {
+        let verdicts = &row.server_report["steering"][0]["verdicts"];
+        assert_eq!(verdicts["tx_syn_ack"].as_u64(), Some(count("sent") - count("lost")), "{row:?}");
+        assert_eq!(row.server_report["total"]["syns"], 0, "none reaches user space: {row:?}");
+    }
     if row.server == "handfast-engine" {
         let total = &row.server_report["total"];
         assert_eq!(total["syn_acks_cookie"].as_u64(), Some(count("sent") - count("lost")), "{row:?}");
@@ -69,13 +82,7 @@ fn the_tier_that_is_not_there_is_said_to_be_missing() {
     let Some(()) = support::root() else { return };
     let syn = Pattern::new(Workload::Syn);
     let servers = vec![ServerKind::HandfastEbpf, ServerKind::XdpTx];
-    let plan = ComparisonPlan {
-        servers,
-        patterns: vec![syn],
-        modes: vec![Mode::Generic],
-        both_families: false,
-        ..plan(false)
-    };
+    let plan = ComparisonPlan { servers, patterns: vec![syn], cookie_tier: false, ..plan(false) };
     let finished = plan.run(&CeilingClient, &AtomicBool::new(false), &mut |_| {}).expect("a lab");
     assert_eq!((finished.results.len(), finished.failed.len()), (1, 1));
     assert!(finished.failed[0].reason.contains("--cookie-tier"), "{:?}", finished.failed);
@@ -89,12 +96,14 @@ fn beside_connections_the_link_is_measured_once() {
         Pattern { rate: Some(RATE), ..Pattern::new(Workload::Syn) },
     ];
     let servers = [&ServerKind::ALL[..], &ServerKind::OF_SYNS[..3]].concat();
-    let plan = ComparisonPlan { patterns, servers, ..ComparisonPlan::new("mixed", "handfast") };
+    let plan =
+        ComparisonPlan { patterns, servers, both_families: true, ..ComparisonPlan::new("mixed", "handfast") };
     let runs = plan.round(0);
     let names: BTreeSet<String> =
         runs.iter().map(|run| format!("{} {} {}", run.server, run.workload(), run.mode)).collect();
-    // In each mode four servers of lifecycles, and five of SYNs alone, in two ways.
-    assert_eq!((runs.len(), names.len()), (28, 28));
+    // In each family and mode four servers of lifecycles, and five of SYNs alone, in two ways.
+    assert_eq!((runs.len(), names.len()), (56, 56));
+    assert!(names.contains("kernel lifecycle-ipv6 native"), "{names:?}");
     assert!(names.contains("xdp-tx syn generic") && !names.contains("xdp-tx lifecycle generic"));
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use handfast_load::{Failure, Totals};
-use handfast_stack::engine::stack::{ActiveTier, Effective, EffectiveDevice};
+use handfast_stack::engine::stack::{ActiveTier, Effective, EffectiveDevice, TierSnapshot};
 use handfast_stack::engine::{
     CoreSnapshot, KernelSnapshot, Named, Polling, Priority, QueueSnapshot, Snapshot, SteeringSnapshot,
 };
@@ -27,7 +27,7 @@ pub fn active() -> Effective {
         umem_bytes: 8 << 20,
         tx_budget: 32,
         hugepages: false,
-        cookie_tier: ActiveTier::None,
+        cookie_tier: ActiveTier::Ebpf,
     };
     Effective {
         devices: vec![device],
@@ -69,6 +69,7 @@ pub fn snapshot() -> Snapshot {
     Snapshot {
         cores: vec![core(0), core(100)],
         queues: vec![queue],
+        cookie_tier: TierSnapshot { verifying: true, listeners: 2, begun: 5, ended: 3 },
         steering: vec![SteeringSnapshot { device: DEVICE.to_owned(), verdicts, unreadable: None }],
         ..Snapshot::default()
     }

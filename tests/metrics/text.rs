@@ -44,6 +44,14 @@ fn counts_are_exact_and_each_has_its_place() {
             r#"handfast_queue_kernel_events_total{device="h\"f\\0",queue="0",core="0",event="rx_ring_full"}"#,
             12.0,
         ),
+        (
+            r#"handfast_device_info{device="h\"f\\0",driver="veth",mode="generic",copy="copy",cookies="ebpf"}"#,
+            1.0,
+        ),
+        ("handfast_cookie_tier_listeners", 2.0),
+        ("handfast_cookie_tier_verifying", 1.0),
+        ("handfast_cookie_tier_begun_total", 5.0),
+        ("handfast_cookie_tier_ended_total", 3.0),
         ("handfast_bench_attempted_total", 9.0),
         (r#"handfast_bench_failed_total{reason="client-late"}"#, 1.0),
     ] {

@@ -4,6 +4,7 @@
 //! CI.
 
 mod commands;
+mod cookie_tier;
 mod files;
 mod foreign;
 mod labs;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use handfast_control::{BenchStatus, ControlStatus, LatencyStatus, Status};
 use handfast_report::{ActiveReport, DeviceReport};
+use handfast_stack::engine::stack::TierSnapshot;
 use handfast_stack::engine::{
     CoreSnapshot, KernelSnapshot, Named, QueueSnapshot, Snapshot, SteeringSnapshot,
 };
@@ -92,6 +93,8 @@ pub fn responder(cores: u32, seconds: u64) -> Status {
         tx_budget: 512,
         frame_size: 4096,
         umem_bytes: 16 << 20,
+        cookie_tier: None,
+        cookie_tier_reason: None,
     };
     Status {
         schema: "handfast-status/1".into(),
@@ -117,6 +120,20 @@ pub fn responder(cores: u32, seconds: u64) -> Status {
         bench: None,
         control: ControlStatus::default(),
     }
+}
+
+/// A responder under a flood of SYNs, which the eBPF program answers for one of its listeners.
+pub fn flooded(seconds: u64) -> Status {
+    let mut status = responder(2, seconds);
+    let answered = 512_000 * seconds;
+    for (name, count) in [("tx_syn_ack", answered), ("socket_proven", 40 * seconds), ("drop_syn_limit", 7)] {
+        status.detail.steering[0].verdicts.0.push((name.into(), count));
+    }
+    status.detail.cookie_tier = TierSnapshot { verifying: true, listeners: 1, begun: 2, ended: 1 };
+    status.detail.cores.iter_mut().for_each(|core| core.syn_acks_cookie = 60 * seconds);
+    status.active.devices[0].cookie_tier = Some("ebpf".into());
+    status.total = status.detail.total();
+    status
 }
 
 /// A benchmark with one core after some seconds.

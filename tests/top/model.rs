@@ -1,6 +1,6 @@
 use handfast_top::Model;
 
-use crate::figures::{bench, named, responder, states, watched};
+use crate::figures::{bench, flooded, named, responder, states, watched};
 
 fn rate(model: &Model, name: &str) -> f64 {
     model.series().find(|(rated, _)| rated.name == name).expect("a series").0.per_second
@@ -25,6 +25,17 @@ fn rates_are_differences_over_the_programs_own_time() {
     assert_eq!(rate(&model, "established"), (now.established - before.established) as f64 / 4.0);
     assert_eq!(rate(&model, "SYN"), (now.syns - before.syns) as f64 / 4.0);
     assert_eq!(model.states(), Some(&states()), "those that were counted last");
+}
+
+#[test]
+fn what_the_ebpf_program_answers_counts_as_well() {
+    let model = watched(3, flooded);
+    let (before, now) = (responder(2, 2).total, responder(2, 3).total);
+    assert_eq!(rate(&model, "SYN"), 512_000.0 + (now.syns - before.syns) as f64);
+    assert_eq!(rate(&model, "SYN-ACK"), 512_000.0 + 120.0 + (now.syn_acks - before.syn_acks) as f64);
+    let cookies = model.cookies().expect("some");
+    assert_eq!((cookies.listeners, cookies.by_ebpf, cookies.by_cores), (1, 512_000.0, 120.0));
+    assert_eq!(watched(3, |second| responder(2, second)).cookies(), None);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Color;
 
-use crate::figures::{bench, responder, watched};
+use crate::figures::{bench, flooded, responder, watched};
 
 fn drawn(model: &Model, view: &View, size: (u16, u16)) -> Terminal<TestBackend> {
     let mut terminal = Terminal::new(TestBackend::new(size.0, size.1)).expect("no terminal can fail");
@@ -38,6 +38,18 @@ fn a_responder() {
     same("responder-80x24.txt", &picture(&model, &View::watched(true), (80, 24)));
     let model = watched(200, |second| responder(4, second));
     same("responder-160x50.txt", &picture(&model, &View::watched(true), (160, 50)));
+}
+
+/// Who answers SYNs by cookie, and how many, beside the listeners.
+#[test]
+fn a_flood_of_syns() {
+    let model = watched(60, flooded);
+    same("flood-80x24.txt", &picture(&model, &View::watched(true), (80, 24)));
+    let wide = picture(&model, &View::watched(true), (160, 50));
+    let wanted = "SYN cookies for 1 listener: 512,000/s by eBPF, 120/s by cores";
+    assert!(wide.contains(wanted) && wide.contains("198.18.1.0/24:80=http, [2001:db8:18::1:0]"), "{wide}");
+    let calm = picture(&watched(60, |second| responder(2, second)), &View::watched(true), (160, 50));
+    assert!(!calm.contains("cookies"), "{calm}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the kernel knows about a connection of its own (`TCP_INFO`).
+//! The kernel's figures of a connection (`TCP_INFO`).
 
 use std::os::fd::AsFd;
 

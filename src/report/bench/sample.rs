@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 
 use super::cpu::{CpuSample, Ticks};
 use super::{Lag, Load, Loop, Measured, NetworkPath, Results, Run, Second, Traffic, Waited};
-use handfast_stack::engine::stack::{Effective, EffectiveDevice};
+use handfast_stack::engine::stack::{ActiveTier, Effective, EffectiveDevice};
 use handfast_stack::engine::{Polling, Priority};
 use handfast_stack::xdp::Mode;
 
@@ -23,6 +23,7 @@ pub(crate) fn active() -> Effective {
         umem_bytes: 8 << 20,
         tx_budget: 512,
         hugepages: false,
+        cookie_tier: ActiveTier::None,
     };
     Effective {
         devices: vec![device],

@@ -1,4 +1,5 @@
 use super::*;
+use handfast_stack::engine::stack::ActiveTier;
 use handfast_stack::engine::{CoreSnapshot, KernelSnapshot, Polling, Priority, SteeringSnapshot};
 
 fn igb(zero_copy: bool, frame_size: u32) -> Effective {
@@ -13,6 +14,7 @@ fn igb(zero_copy: bool, frame_size: u32) -> Effective {
         umem_bytes: 1 << 24,
         tx_budget: 32,
         hugepages: false,
+        cookie_tier: ActiveTier::None,
     };
     Effective {
         devices: vec![device],

@@ -7,7 +7,7 @@ use crate::capture::Report;
 use crate::observe::{
     CLOSED, CORE_COUNTERS, CoreCounters, Counter, CounterInfo, DROP_REASONS, STAGES, core_counters,
 };
-use crate::xdp::{QueueWatch, VERDICTS, VerdictWatch};
+use crate::xdp::{QueueWatch, VERDICTS, Verdict, VerdictWatch};
 
 /// Every count of a stack at one moment.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -151,6 +151,17 @@ impl Snapshot {
     /// All cores together.
     pub fn total(&self) -> CoreSnapshot {
         self.cores.iter().fold(CoreSnapshot::default(), |total, core| total.plus(core))
+    }
+
+    /// Frames with this verdict, of all devices.
+    pub fn steered(&self, verdict: Verdict) -> u64 {
+        self.steering.iter().map(|steering| steering.verdicts.named(verdict.name())).sum()
+    }
+
+    /// Valid SYNs for a listener that no core received: the eBPF program answered them, or they were beyond
+    /// the limit of their source.
+    pub fn syns_in_ebpf(&self) -> u64 {
+        self.steered(Verdict::TxSynAck) + self.steered(Verdict::DropSynLimit)
     }
 }
 

@@ -7,10 +7,7 @@
 //! state again when half-open connections and SYN-ACKs without an answer are few. Cores decide for
 //! themselves; what they have seen they post to the [`SynBoard`], by which the cookie tier decides.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-
-use super::core::Waker;
+use super::syn_board::SynBoard;
 use crate::observe::CoreCounters;
 use crate::tcp::{Config, CookieMode, Time};
 
@@ -20,16 +17,14 @@ pub(super) const LOOK_MS: u32 = 50;
 pub(super) const SAMPLE: usize = 1024;
 /// How long an unanswered SYN-ACK takes a place, seconds: one and its two usual retransmissions.
 const HALF_OPEN_S: u64 = 8;
-/// Cookies end when the load has been small for so long, milliseconds.
+/// Cookies end when the load has been small for this time, milliseconds.
 const QUIET_MS: u32 = 1000;
-/// Listeners on the board: those with smaller numbers.
-const BOARD: usize = 1024;
 
 /// One core's listeners of one address family.
 pub(super) struct SynLoad {
     /// Connections in SYN-RECEIVED, of all listeners.
     pub half_open: u32,
-    /// From so many on, SYNs of a core that is not pressed are answered by cookie.
+    /// The number of half-open connections from which on a core that is not pressed answers by cookie.
     pub cookies_from: u32,
     /// Some listeners answer by cookie because of their load.
     pub pressed: bool,
@@ -46,7 +41,7 @@ pub(super) struct ListenerLoad {
     /// Cookies sent and proven since the last look.
     pub sent: u32,
     proven: u32,
-    /// The load is small for so many milliseconds.
+    /// Milliseconds since when the load is small.
     quiet_ms: u32,
     /// Half-open connections in the sample.
     sampled: u32,
@@ -181,103 +176,6 @@ impl SynLoad {
     }
 }
 
-/// What the cores tell the cookie tier about listeners, and what it tells them. Any thread reads it.
-pub struct SynBoard {
-    listeners: Box<[BoardEntry]>,
-    /// Wakes the thread of the tier.
-    tier: OnceLock<Waker>,
-}
-
-#[derive(Default)]
-struct BoardEntry {
-    sent: AtomicU64,
-    proven: AtomicU64,
-    /// Cores that answer by cookie.
-    cores: AtomicU32,
-    /// The first window of new connections, bytes.
-    window: AtomicU32,
-    /// The eBPF program answers.
-    tier: AtomicBool,
-}
-
-/// The load of a listener that answers by cookie.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct PostedLoad {
-    /// Cores that answer by cookie.
-    pub cores: u32,
-    /// Cookies sent and proven, of all cores, since the start.
-    pub sent: u64,
-    pub proven: u64,
-    pub window: u16,
-}
-
-impl Default for SynBoard {
-    fn default() -> SynBoard {
-        SynBoard { listeners: (0..BOARD).map(|_| BoardEntry::default()).collect(), tier: OnceLock::new() }
-    }
-}
-
-impl SynBoard {
-    fn entry(&self, listener: u16) -> Option<&BoardEntry> {
-        self.listeners.get(usize::from(listener))
-    }
-
-    fn begun(&self, listener: u16) {
-        if let Some(entry) = self.entry(listener) {
-            entry.cores.fetch_add(1, Relaxed);
-        }
-        if let Some(wake) = self.tier.get() {
-            wake();
-        }
-    }
-
-    fn ended(&self, listener: u16) {
-        if let Some(entry) = self.entry(listener) {
-            entry.cores.fetch_sub(1, Relaxed);
-        }
-    }
-
-    fn post(&self, listener: u16, sent: u32, proven: u32) {
-        if let Some(entry) = self.entry(listener) {
-            entry.sent.fetch_add(u64::from(sent), Relaxed);
-            entry.proven.fetch_add(u64::from(proven), Relaxed);
-        }
-    }
-
-    fn has_tier(&self, listener: u16) -> bool {
-        self.entry(listener).is_some_and(|entry| entry.tier.load(Relaxed))
-    }
-
-    /// The first window that a listener's service gives.
-    pub(super) fn set_window(&self, listener: u16, window: u16) {
-        if let Some(entry) = self.entry(listener) {
-            entry.window.store(u32::from(window), Relaxed);
-        }
-    }
-
-    /// Whether the eBPF program answers a listener's SYNs.
-    pub(super) fn set_tier(&self, listener: u16, on: bool) {
-        if let Some(entry) = self.entry(listener) {
-            entry.tier.store(on, Relaxed);
-        }
-    }
-
-    /// Whom to wake when a listener begins to answer by cookie. Once.
-    pub(super) fn set_waker(&self, waker: Waker) {
-        let _ = self.tier.set(waker);
-    }
-
-    pub(super) fn load(&self, listener: u16) -> PostedLoad {
-        let Some(entry) = self.entry(listener) else { return PostedLoad::default() };
-        PostedLoad {
-            cores: entry.cores.load(Relaxed),
-            sent: entry.sent.load(Relaxed),
-            proven: entry.proven.load(Relaxed),
-            window: entry.window.load(Relaxed) as u16,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,7 +204,7 @@ mod tests {
             }
         }
 
-        /// So many SYNs, and the end of a poll after each.
+        /// SYNs, and the end of a poll after each.
         fn syns(&mut self, listener: u16, count: u32) {
             for _ in 0..count {
                 if self.load.wants_cookie(listener) {

@@ -8,8 +8,8 @@ use crate::wire::endpoint_range::EndpointRange;
 pub struct SteeringRule {
     /// The addresses and ports.
     pub owned: EndpointRange,
-    /// The number of the listener; `None` for the sources of active opens, and for a removed listener
-    /// that has connections.
+    /// The number of the listener; `None` for the sources of active opens, and for what a removed listener
+    /// leaves behind.
     pub listener: Option<u16>,
 }
 
@@ -49,7 +49,7 @@ impl ListenerRanges {
         rules.into_iter().for_each(|rule| self.cover_with(rule));
     }
 
-    /// Keeps the first `len` ranges.
+    /// At most this number of ranges, the first ones.
     pub(super) fn truncate(&mut self, len: usize) {
         self.0.truncate(len);
     }

@@ -12,6 +12,7 @@ const LINES: &[&str] = &[
     "?, h         this help; any key closes it",
     "",
     "busy         share of time with work",
+    "frames       of the cores; those of eBPF: steering",
     "batches, of  loops with frames, frames in each",
     "dropped      by the kernel, all reasons",
     "rx full      by the kernel: receive ring full",

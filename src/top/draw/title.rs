@@ -1,9 +1,11 @@
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 
-use super::canvas::{Canvas, count, cut};
+use super::canvas::{Canvas, count, cut, rate};
+use crate::model::CookieRates;
 use crate::{Model, View};
 use handfast_control::{BenchStatus, Status};
+use handfast_text::counted;
 
 pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let status = model.status();
@@ -20,7 +22,12 @@ pub(super) fn draw(canvas: &mut Canvas<'_>, area: Rect, model: &Model) {
     let second = status.bench.as_ref().map_or_else(|| listeners(status), progress);
     match shortage(status) {
         Some(short) => canvas.styled(area, 1, &short, canvas.ink(Color::Red).add_modifier(Modifier::BOLD)),
-        None => canvas.line(area, 1, &second),
+        None => {
+            let cookies = model.cookies().map_or_else(String::new, |rates| cookies(&rates));
+            let room = usize::from(area.width).saturating_sub(cookies.chars().count());
+            canvas.line(area, 1, &cut(&second, room));
+            canvas.right(area, 1, &cookies, canvas.ink(Color::Yellow));
+        }
     }
 }
 
@@ -36,6 +43,19 @@ fn shortage(status: &Status) -> Option<String> {
         count(total.send_buffers_limit),
         count(total.closed.named("stall_evicted")),
     ))
+}
+
+/// Who answers SYNs by cookie, and for how many listeners.
+fn cookies(rates: &CookieRates) -> String {
+    let listeners = match rates.listeners {
+        0 => String::new(),
+        many => format!(" for {}", counted(many, "listener")),
+    };
+    format!(
+        "   SYN cookies{listeners}: {}/s by eBPF, {}/s by cores ",
+        rate(rates.by_ebpf),
+        rate(rates.by_cores)
+    )
 }
 
 /// What each is, once if they are all the same.

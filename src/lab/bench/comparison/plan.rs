@@ -113,14 +113,14 @@ impl ComparisonPlan {
         runs
     }
 
-    /// Returns what is run in each mode: server and pattern.
+    /// Returns server and pattern of the runs in each mode.
     fn played(&self) -> Vec<(ServerKind, Pattern)> {
         let mut played = Vec::new();
         for pattern in &self.patterns {
             let servers = self.servers.iter().filter(|server| server.plays(pattern));
             played.extend(servers.map(|server| (*server, *pattern)));
         }
-        // What the ceilings of the link are measured by, beside connections.
+        // In a comparison of connections the ceilings of the link are measured by round trips.
         let timestamps = self.patterns.iter().any(|pattern| pattern.timestamps);
         let syn = Pattern { timestamps, ..Pattern::new(Workload::Syn) };
         if self.patterns.iter().any(|pattern| !pattern.is_syn()) && !self.patterns.contains(&syn) {
@@ -152,7 +152,7 @@ impl ComparisonPlan {
 
 impl Run<'_> {
     /// Returns the name of its workload: the pattern's, and the family where there are two, or
-    /// where it has goals of its own.
+    /// where its goals differ.
     pub fn workload(&self) -> String {
         let named = self.plan.both_families || self.plan.patterns.iter().all(Pattern::is_syn);
         match named && self.ipv6 {

@@ -5,6 +5,7 @@ use super::plan::{PORT, RESIDENT, Run};
 use super::server::ServerKind;
 use crate::bench::workload::{Closer, Pattern, Workload};
 use crate::{Lab, LabError, SERVER_DEVICE};
+use handfast_stack::xdp::Mode;
 
 impl ServerKind {
     /// Returns the server's command for this run.
@@ -62,7 +63,7 @@ impl ServerKind {
         arguments
     }
 
-    /// Sets up the server's interface for this server, independent of the previous run.
+    /// Sets up the interfaces for this server, independent of the previous run.
     pub(super) fn prepare(self, run: &Run<'_>, lab: &Lab) -> Result<(), LabError> {
         let cores = match self {
             ServerKind::KernelRps => core_mask(run.plan.cores.server),
@@ -73,7 +74,8 @@ impl ServerKind {
         let queue = format!("/sys/class/net/{SERVER_DEVICE}/queues/rx-0/rps_cpus");
         let settings =
             format!("echo {cores} > {queue} && echo {cookies} > /proc/sys/net/ipv4/tcp_syncookies");
-        lab.server().run(&["sh", "-c", &settings]).map(drop)
+        lab.server().run(&["sh", "-c", &settings])?;
+        lab.set_client_napi(run.pattern.is_syn() && run.mode == Mode::Native)
     }
 
     /// Returns the file of its report, if it does not write that to standard output.
@@ -91,7 +93,7 @@ fn report_file(run: &Run<'_>) -> PathBuf {
     std::env::temp_dir().join(format!("hf-{}-{}.json", run.plan.name, std::process::id()))
 }
 
-/// Returns the pattern that the kernel's server is told: to SYNs alone it only listens.
+/// Returns the pattern for the kernel's server: for SYNs alone it only listens.
 fn served_by_kernel(pattern: &Pattern) -> Pattern {
     let workload = if pattern.is_syn() { Workload::Handshake } else { pattern.workload };
     Pattern { workload, ..*pattern }

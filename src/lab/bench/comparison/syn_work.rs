@@ -8,7 +8,7 @@ use super::server::ServerKind;
 use crate::link_counts::LinkCounts;
 use crate::processor_time::{self, ProcessorTime};
 
-/// What a run of SYNs alone took. Processor time is that of the processors, not of processes: on veth the kernel
+/// Packets and time of a run of SYNs alone. Processor time is that of the processors, not of processes: on veth the kernel
 /// does a part of the server's work on the core of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct SynWork {
@@ -26,7 +26,7 @@ pub struct SynWork {
     /// Processor time for each SYN, nanoseconds.
     pub client_ns: f64,
     pub server_ns: f64,
-    /// Of all processors of the machine.
+    /// Of all processors.
     pub machine_ns: f64,
 }
 
@@ -86,8 +86,8 @@ impl Packets {
     }
 }
 
-/// Those of the engine and of its eBPF programs: received is what was not the kernel's; a program sends what it
-/// answers (`tx_…`).
+/// Those of the engine and of its eBPF programs: received are all frames but the kernel's (`pass_…`); a
+/// program sends its answers (`tx_…`).
 fn of_responder(report: &Value) -> Option<Packets> {
     let mut packets = Packets { received: 0, sent: report.get("total")?.get("frames_out")?.as_u64()? };
     for device in report.get("steering")?.as_array()? {

@@ -12,7 +12,7 @@ use crate::load::PacedTally;
 /// The name of this layout.
 pub const SCHEMA: &str = "handfast-flood/1";
 
-/// A flood, its honest clients, and what became of both.
+/// Figures of a flood and of its honest clients.
 #[derive(Clone, Debug, Serialize)]
 pub struct FloodReport {
     /// [`SCHEMA`].
@@ -28,7 +28,7 @@ pub struct FloodReport {
     /// Honest clients before the flood, and during it.
     pub calm: ClientFigures,
     pub flooded: ClientFigures,
-    /// What the flood sent.
+    /// Packets of the flood.
     pub sent: FlooderReport,
     pub link: LinkFigures,
     pub responder: ResponderFigures,
@@ -109,15 +109,15 @@ impl ClientFigures {
 }
 
 impl LinkFigures {
-    /// One drop is counted in up to three places, so the largest count is the number.
+    /// A drop by a queue on the way, be it the ring of a veth, the backlog of a processor or a frame of an eBPF
+    /// program, is the sender's `tx_dropped`; the receiver's `rx_dropped` has it too, and in native mode also the
+    /// frames for which its sockets had no room.
     pub(super) fn between(before: &Observation, after: &Observation) -> LinkFigures {
         let client_end = after.client_end.since(&before.client_end);
         let server_end = after.server_end.since(&before.server_end);
         let backlog_dropped = after.backlog_dropped.saturating_sub(before.backlog_dropped);
         let lost = |from: &LinkCounts, to: &LinkCounts| {
-            let dropped = from.tx_dropped.max(to.rx_dropped);
-            let all = from.tx_packets.max(to.rx_packets + dropped);
-            if all == 0 { 0.0 } else { dropped as f64 / all as f64 }
+            ratio(from.tx_dropped, to.rx_packets + from.tx_dropped).unwrap_or(0.0)
         };
         LinkFigures {
             lost_to_responder: lost(&client_end, &server_end),
@@ -129,7 +129,7 @@ impl LinkFigures {
     }
 }
 
-/// What the figures of a responder are computed from.
+/// Source of the figures of a responder.
 pub(super) struct Evidence<'a> {
     /// At its start, before and after the flood.
     pub start: &'a Observation,
@@ -195,11 +195,14 @@ mod tests {
 
     use super::*;
 
-    fn observation(rx: u64, tx: u64, rx_dropped: u64) -> Observation {
+    fn observation(rx: u64, tx: u64, dropped: u64) -> Observation {
+        let server_end =
+            LinkCounts { rx_packets: rx, tx_packets: tx, rx_dropped: 2 * dropped, ..LinkCounts::default() };
+        let tx_dropped = dropped;
         Observation {
-            client_end: LinkCounts { rx_packets: tx, tx_packets: rx, ..LinkCounts::default() },
-            server_end: LinkCounts { rx_packets: rx, tx_packets: tx, rx_dropped, ..LinkCounts::default() },
-            backlog_dropped: rx_dropped,
+            client_end: LinkCounts { rx_packets: tx, tx_packets: rx, tx_dropped, ..LinkCounts::default() },
+            server_end,
+            backlog_dropped: dropped,
             resident: Some(1_000 + rx),
             used_s: Some(rx as f64 / 1_000.0),
             processors: None,

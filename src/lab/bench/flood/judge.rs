@@ -12,7 +12,7 @@ const OUT_PER_IN: f64 = 1.0;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FloodRequirement {
     /// `completed`: share of the honest connections, at least. At most: `syn_retransmitted`, share of them, without
-    /// what the link lost; `connect_p99_us`; `out_per_in`, packets of the responder for each one received.
+    /// the losses of the link; `connect_p99_us`; `out_per_in`, packets of the responder for each one received.
     pub figure: &'static str,
     pub required: f64,
     /// `None`: nothing was measured; the requirement is then not met.

@@ -10,12 +10,12 @@ use handfast_stack::xdp::Mode;
 
 /// The port of the responder.
 const PORT: u16 = 7000;
-/// What an honest client sends and expects back.
-const MESSAGE: &[u8] = b"Is anybody there?";
+/// An honest client sends this and expects it back.
+const MESSAGE: &[u8] = b"Echo these bytes.";
 /// Timeout of an honest connection: three retransmissions of its SYN.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A flood, and the honest clients beside it.
+/// A flood and its honest clients.
 #[derive(Clone, Debug)]
 pub struct FloodPlan {
     /// The lab's name; a lab of that name is replaced.

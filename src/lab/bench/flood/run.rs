@@ -12,13 +12,14 @@ use crate::bench::comparison::ComparisonError;
 use crate::bench::comparison::child::{Child, POLL_INTERVAL};
 use crate::load::{PacedTally, Progress};
 use crate::{Lab, Spec};
+use handfast_stack::xdp::Mode;
 
 /// The flood alone, before the first honest client: the responder takes to it.
 const LEAD: Duration = Duration::from_millis(500);
 
 impl FloodPlan {
     /// Creates the lab, measures honest clients in the calm and in the flood, and removes the lab, also after an error.
-    /// `tell` is called with what comes next.
+    /// `on_phase` is called with the name of each phase.
     ///
     /// # Errors
     /// The lab, the responder or the flood cannot be started, or `stop` was set.
@@ -26,10 +27,10 @@ impl FloodPlan {
         &self,
         command: String,
         stop: &AtomicBool,
-        tell: &mut dyn FnMut(&str),
+        on_phase: &mut dyn FnMut(&str),
     ) -> Result<FloodReport, ComparisonError> {
         let lab = Lab::up(&Spec { ipv6: self.ipv6, ..Spec::new(&self.name) })?;
-        let report = self.run_in(&lab, command, stop, tell)?;
+        let report = self.run_in(&lab, command, stop, on_phase)?;
         lab.remove()?;
         Ok(report)
     }
@@ -39,16 +40,19 @@ impl FloodPlan {
         lab: &Lab,
         command: String,
         stop: &AtomicBool,
-        tell: &mut dyn FnMut(&str),
+        on_phase: &mut dyn FnMut(&str),
     ) -> Result<FloodReport, ComparisonError> {
+        if self.mode == Some(Mode::Native) {
+            lab.set_client_napi(true)?;
+        }
         let file = self.report_file();
         let mut responder = Child::start("responder", self.responder(lab, &file))?;
         responder.wait_ready(stop)?;
         let start = Observation::now(lab, responder.id())?;
-        tell("calm: honest clients alone");
+        on_phase("calm: honest clients alone");
         let calm = self.clients(lab, self.calm, stop)?;
         let before = Observation::now(lab, responder.id())?;
-        tell("flood: the same clients beside it");
+        on_phase("flood: the same clients again");
         let mut flooder = Child::start("flood", self.flooder(lab))?;
         flooder.wait_ready(stop)?;
         thread::sleep(LEAD);

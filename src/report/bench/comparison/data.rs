@@ -88,7 +88,7 @@ pub struct Comparison {
     /// Why the comparison is not reliable; empty if it is.
     #[serde(default)]
     pub doubts: Vec<String>,
-    /// What the cookie tier is to reach; empty if it was not measured.
+    /// Goals of the cookie tier; empty if it was not measured.
     #[serde(default)]
     pub goals: Vec<Goal>,
     /// One for each workload, mode and server, in the order of the first runs.

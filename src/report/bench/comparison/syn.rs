@@ -1,4 +1,4 @@
-//! SYNs alone: packets and processor time of each run, and what the cookie tier is to reach.
+//! SYNs alone: packets and processor time of each run, and the goals of the cookie tier.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::data::{Comparison, Row, Run, Spread};
 use crate::bench::format::{percent, rate};
 
-/// What everything is measured against: a reply in the driver or the stack, without user space.
+/// The reference of all servers: a reply in the driver or the stack, without user space.
 const CEILING: &str = "xdp-tx";
 /// The server with goals: SYNs answered by the eBPF program.
 const TIER: &str = "handfast-ebpf";
@@ -58,13 +58,13 @@ pub struct SynRow {
     pub machine_of_ceiling: Option<Spread>,
 }
 
-/// What the cookie tier is to reach in one workload and mode.
+/// A goal of the cookie tier in one workload and mode.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Goal {
     pub workload: String,
     pub mode: String,
     /// `rate`: share of the rate of xdp-tx, at least; `busy`: busy share of the server's core, at most;
-    /// `machine`: processor time of the machine for each SYN, relative to xdp-tx, at most.
+    /// `machine`: time of all processors for each SYN, relative to xdp-tx, at most.
     pub figure: String,
     pub required: f64,
     /// The median.
@@ -113,7 +113,7 @@ fn is_at_a_rate(workload: &str) -> bool {
     workload.strip_suffix(IPV6).unwrap_or(workload).contains('-')
 }
 
-/// The goals of the tier, for what was measured.
+/// The goals of the tier, in the measured rows.
 pub(super) fn goals(rows: &[Row]) -> Vec<Goal> {
     rows.iter().filter(|row| row.server == TIER).flat_map(goals_of).collect()
 }
@@ -174,7 +174,7 @@ pub(super) fn sentence(comparison: &Comparison) -> Option<String> {
 pub(super) const HEADER: [&str; 9] =
     ["server", "SYNs/s", "answered", "out/in", "client ns", "server ns", "all ns", "of xdp-tx", "busy"];
 
-/// What stands above that table, after workload and mode.
+/// The caption of that table, after workload and mode.
 pub(super) const CAPTION: &str = "packets, and processor time per SYN";
 
 /// The figures of these rows, if they are of SYNs alone.
@@ -206,7 +206,7 @@ pub(super) fn goal_cells(goals: &[Goal]) -> Vec<Vec<String>> {
         let (what, limit) = match goal.figure.as_str() {
             "rate" => ("SYNs/s of xdp-tx", "at least"),
             "busy" => ("server's core busy", "at most"),
-            _ => ("machine's time of xdp-tx", "at most"),
+            _ => ("all processors, of xdp-tx", "at most"),
         };
         let value = |value: f64| format!("{:.1} %", 100.0 * value);
         vec![

@@ -64,7 +64,7 @@ fn the_goals_are_of_the_same_round_and_easier_over_ipv6() {
     assert_eq!(slow.goals.iter().filter(|goal| goal.met).count(), 2, "{:?}", slow.goals);
 }
 
-/// The engine works on a core of its own, so it may be faster; a program in eBPF may not.
+/// The engine works on another core, so it may be faster; a program in eBPF may not.
 #[test]
 fn only_the_tier_can_be_above_its_ceiling_by_mistake() {
     assert_eq!(compared((0.95, 1.0)).doubts, Vec::<String>::new());
@@ -102,7 +102,10 @@ fn the_tables_have_packets_time_and_goals() {
 fn json_is_read_back() {
     let (mut text, comparison) = (Vec::new(), compared((0.96, 1.05)));
     write_json(&mut text, &comparison).expect("JSON");
-    assert_eq!(Comparison::parse(&String::from_utf8(text).expect("UTF-8")).expect("ours"), comparison);
+    assert_eq!(
+        Comparison::parse(&String::from_utf8(text).expect("UTF-8")).expect("a comparison"),
+        comparison
+    );
 }
 
 #[test]

@@ -32,7 +32,7 @@ use switch::{Answered, Switch};
 const CHANGING_TICK: Duration = Duration::from_millis(2);
 const PRESSED_TICK: Duration = Duration::from_millis(50);
 const CALM_TICK: Duration = Duration::from_secs(1);
-/// The filter is kept for so long after the last listener needed it.
+/// The time that the filter is kept after the last listener needed it.
 const KEPT: Duration = Duration::from_secs(30);
 /// Periods whose keys the program has, besides this one. A process that is stopped finds the program still
 /// answering after 13 of them, which are a quarter of an hour.
