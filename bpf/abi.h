@@ -99,9 +99,9 @@ struct owned {
 };
 
 /*
- * The cookie tier: the program answers SYNs by cookie, and verifies the cookies of ACKs. What follows
- * is in maps that user space has mapped into its memory and writes without a system call; the maps are
- * the same for the programs of all interfaces, but for `tier_device`.
+ * The cookie tier: the program answers SYNs by cookie, and verifies the cookies of ACKs. The
+ * structs below are in maps that user space has mapped into its memory and writes without a system call;
+ * the maps are the same for the programs of all interfaces, but for `tier_device`.
  */
 
 /* Listeners with a smaller number can have a tier. */

@@ -58,7 +58,7 @@ fn agrees(syn: &Tcp, outcome: &Outcome, stack: &Stack) -> bool {
         (DropSynChecksum, Stack::Drops(reason)) => matches!(reason, IpChecksum | TcpChecksum),
         (DropSynHeader, Stack::Drops(reason)) => matches!(reason, TcpHeader | TcpOptions),
         (DropSynSource, Stack::Drops(reason)) => *reason == SourceAddress,
-        // The program leaves none of its own checks, unless it cannot read the rest.
+        // The program leaves no check that it makes, unless it cannot read the rest.
         (SocketSyn, Stack::Drops(reason)) => match reason {
             IpChecksum | TcpChecksum | TcpHeader | TcpOptions | SourceAddress => is_unread(syn),
             _ => true,
@@ -174,7 +174,11 @@ fn nanoseconds_per_answer() {
         let runs = 200_000;
         let mut times: Vec<u32> = (0..runs).map(|_| run(&bench.program, &frame, 1).1).collect();
         times.sort_unstable();
-        println!("{name}: {} ns, one in 20 below {}", times.iter().sum::<u32>() / runs, times[times.len() / 20]);
+        println!(
+            "{name}: {} ns, one in 20 below {}",
+            times.iter().sum::<u32>() / runs,
+            times[times.len() / 20]
+        );
     }
 }
 

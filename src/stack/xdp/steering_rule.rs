@@ -8,8 +8,8 @@ use crate::wire::endpoint_range::EndpointRange;
 pub struct SteeringRule {
     /// The addresses and ports.
     pub owned: EndpointRange,
-    /// The number of the listener; `None` for the sources of active opens, and for what a removed listener
-    /// leaves behind.
+    /// The number of the listener; `None` for the sources of active opens, and for a removed listener
+    /// that has connections.
     pub listener: Option<u16>,
 }
 

@@ -10,7 +10,7 @@ use zerocopy::{Immutable, IntoBytes};
 use super::abi;
 use super::mapping::Mapping;
 
-/// What the cookie tier has to know of the interface of a program.
+/// The cookie tier's settings of the interface of a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TierDevice {
     /// How the program sends frames there.
