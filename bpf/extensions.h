@@ -24,10 +24,8 @@ __noinline int may_skip_options(struct xdp_md *ctx, __u64 from, __u64 to)
 	__u8 *option;
 	int i;
 
-	if (from > to || to > MAX_LINK_LEN + MAX_HEADERS)
-		return 0;
 	for (i = 0; i < MAX_EXTENSION_OPTIONS && from < to; i++) {
-		option = data + from;
+		option = data + (from & FRAME_MASK);
 		if ((void *)(option + 2) > end)
 			return 0;
 		if (option[0] == OPTION_PAD1)
@@ -50,16 +48,12 @@ static __always_inline int are_usual_extensions(struct xdp_md *ctx, __u64 networ
 	__u8 protocol;
 	int i;
 
-	if (network_at > MAX_LINK_LEN)
-		return 0;
-	ip = data + network_at;
+	ip = data + (network_at & LINK_LEN_MASK);
 	if ((void *)(ip + 1) > end)
 		return 0;
 	protocol = ip->nexthdr;
 	for (i = 0; i < MAX_EXTENSIONS && at < to; i++) {
-		if (at > MAX_LINK_LEN + MAX_HEADERS)
-			return 0;
-		extension = data + at;
+		extension = data + (at & FRAME_MASK);
 		if ((void *)(extension + 1) > end)
 			return 0;
 		next = at + 8 + extension->len * 8;

@@ -17,10 +17,14 @@
 
 #define IS_BIG_ENDIAN (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
 
-/* The longest link header, and the furthest place of a TCP header behind the start of a network header:
- * after six extension headers. */
-#define MAX_LINK_LEN 22
-#define MAX_HEADERS (40 + 6 * 2048 + 60)
+/*
+ * All bits of the length of a link header, 22 at most, and of the place of a TCP header in a packet, after six
+ * extension headers at most. Masks are for the verifier, which takes an argument for any number: before
+ * Linux 6.8 it forgets a comparison with a number that the compiler loads again.
+ */
+#define LINK_LEN_MASK 0x1f
+#define TCP_AT_MASK 0x3fff
+#define FRAME_MASK 0x7fff
 
 /* Pairs of words of an IPv6 4-tuple; IPv4 has one. */
 #define MAX_PAIRS 4

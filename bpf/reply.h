@@ -135,7 +135,7 @@ static __always_inline enum verdict send_syn_ack(struct xdp_md *ctx, __u64 netwo
 		return SOCKET_SYN;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
-	network = data + network_at;
+	network = data + (network_at & LINK_LEN_MASK);
 	if ((void *)network + network_len(is_ipv6) + 4 * TCP_WORDS > end || data + ETH_HLEN > end)
 		return SOCKET_SYN;
 	if (!write_tcp((void *)network + network_len(is_ipv6), flow, syn_ack, sum, end))

@@ -142,19 +142,6 @@ static __always_inline enum verdict check_endpoints(const struct flow *flow,
 	return is_endpoint_ipv4(pair[0] >> 32, device) ? TX_SYN_ACK : SOCKET_SYN;
 }
 
-static __always_inline __u64 read_options(struct xdp_md *ctx, const struct syn *syn)
-{
-	__be32 *word = (__be32 *)(syn->tcp + 1);
-	__u32 len = syn->tcp->doff * 4 - sizeof(*syn->tcp);
-
-	if (len == 4 * LINUX_WORDS && (void *)(word + LINUX_WORDS) <= syn->end && is_linux_order(word))
-		return linux_options(word);
-	/* A load generator's. */
-	if (len == 4 && (void *)(word + 1) <= syn->end && is_mss(word[0]))
-		return mss_option(word[0]);
-	return len ? walk_options(ctx, (void *)word - syn->frame, len) : 0;
-}
-
 /* `options` as the walk has returned them. */
 static __always_inline struct syn_ack syn_ack_to(__u64 options, __u32 irs, const struct tier *tier,
 						 int is_ipv6)
@@ -193,38 +180,6 @@ static __always_inline __u32 peer_mss(__u64 options, const struct tier *tier, in
 	return mss > tier->min_mss ? mss : tier->min_mss;
 }
 
-/* Answers a SYN that nothing speaks against, within the limit of its source. */
-static __always_inline enum verdict answer(struct xdp_md *ctx, const struct syn *syn, __u64 network_at,
-					   __u64 options, const struct tier *tier, __u32 listener,
-					   int is_ipv6)
-{
-	struct tier_listener *settings = bpf_map_lookup_elem(&tier_listeners, &listener);
-	struct tier_counts *counts = bpf_map_lookup_elem(&tier_counts, &listener);
-	__u32 irs = bpf_ntohl(syn->tcp->seq);
-	struct clock clock = read_clock(tier);
-	const struct period_key *key = key_of(tier, clock.period);
-	struct syn_ack syn_ack;
-	enum verdict verdict;
-
-	if (!settings || !counts || key->number != clock.period)
-		return SOCKET_SYN;
-	if (!syn_is_allowed(tier, &syn->flow, is_ipv6)) {
-		counts->syns++;
-		return DROP_SYN_LIMIT;
-	}
-	syn_ack = syn_ack_to(options, irs, tier, is_ipv6);
-	syn_ack.window = settings->window;
-	syn_ack.value = cookie_timestamp(clock.millis, timestamp_bits(options)) + tier->timestamp_offset;
-	syn_ack.seq = (cookie_mac(key, &syn->flow, is_ipv6) ^ mss_index(peer_mss(options, tier, is_ipv6))) +
-		      spread(irs);
-	verdict = send_syn_ack(ctx, network_at, &syn->flow, &syn_ack, syn->addresses, is_ipv6);
-	if (verdict == TX_SYN_ACK) {
-		counts->syns++;
-		counts->syn_acks++;
-	}
-	return verdict;
-}
-
 static __always_inline __u64 sum_of_addresses(const struct flow *flow, int is_ipv6)
 {
 	__u64 sum = 0;
@@ -236,46 +191,81 @@ static __always_inline __u64 sum_of_addresses(const struct flow *flow, int is_ip
 	return sum;
 }
 
-/* The verdict on a SYN to a listener in cookie mode: the TCP header is `tcp_at` bytes behind the start of
- * the network header. */
-static __always_inline enum verdict syn_verdict(struct xdp_md *ctx, __u64 network_at, __u64 tcp_at,
-						__u32 listener, int is_ipv6)
+/* Finds the headers. Returns whether they are in the frame. */
+static __always_inline int find_headers(struct syn *syn, struct xdp_md *ctx, __u64 network_at, __u64 tcp_at,
+					int is_ipv6)
 {
-	struct syn syn = {
-		.frame = (void *)(long)ctx->data,
-		.end = (void *)(long)ctx->data_end,
-	};
+	syn->frame = (void *)(long)ctx->data;
+	syn->end = (void *)(long)ctx->data_end;
+	syn->network = syn->frame + (network_at & LINK_LEN_MASK);
+	syn->tcp = syn->network + (tcp_at & TCP_AT_MASK);
+	if (syn->frame + ETH_HLEN > syn->end || syn->network + network_len(is_ipv6) > syn->end ||
+	    (void *)(syn->tcp + 1) > syn->end)
+		return 0;
+	read_flow(&syn->flow, syn->network, syn->tcp, is_ipv6);
+	syn->addresses = sum_of_addresses(&syn->flow, is_ipv6);
+	return 1;
+}
+
+/* Checks everything but the options. */
+static __always_inline enum verdict check_syn(struct xdp_md *ctx, __u64 network_at, __u64 tcp_at, int is_ipv6)
+{
 	__u32 only = 0, len;
 	struct tier_device *device = bpf_map_lookup_elem(&tier_device, &only);
 	struct tier *tier = the_tier();
 	enum verdict verdict;
-	__u64 options;
+	struct syn syn;
 
-	if (network_at > MAX_LINK_LEN || tcp_at > MAX_HEADERS)
-		return SOCKET_SYN;
-	syn.network = syn.frame + network_at;
-	syn.tcp = syn.network + tcp_at;
-	if (syn.frame + ETH_HLEN > syn.end || syn.network + network_len(is_ipv6) > syn.end ||
-	    (void *)(syn.tcp + 1) > syn.end || !device || !tier || !tier->ready ||
+	if (!device || !tier || !tier->ready || !find_headers(&syn, ctx, network_at, tcp_at, is_ipv6) ||
 	    !is_answered(device, syn.frame))
 		return SOCKET_SYN;
 	len = packet_len(syn.network, is_ipv6);
 	if (len < tcp_at + sizeof(*syn.tcp) || len > syn.end - syn.network)
 		return SOCKET_SYN;
 	syn.segment_len = len - tcp_at;
-	read_flow(&syn.flow, syn.network, syn.tcp, is_ipv6);
-	syn.addresses = sum_of_addresses(&syn.flow, is_ipv6);
 	verdict = check_header(&syn, device, is_ipv6);
-	if (verdict == TX_SYN_ACK)
-		verdict = check_endpoints(&syn.flow, device, is_ipv6);
-	if (verdict != TX_SYN_ACK)
-		return verdict;
-	options = read_options(ctx, &syn);
-	if (options & OPTIONS_INVALID)
-		return DROP_SYN_HEADER;
+	return verdict == TX_SYN_ACK ? check_endpoints(&syn.flow, device, is_ipv6) : verdict;
+}
+
+/* Answers a SYN that nothing speaks against, if its 4-tuple is not known, and within the limit of its
+ * source. `options` as they were read. */
+static __always_inline enum verdict answer_syn(struct xdp_md *ctx, __u64 network_at, __u64 tcp_at,
+					       __u32 listener, __u64 options, int is_ipv6)
+{
+	struct tier_listener *settings = bpf_map_lookup_elem(&tier_listeners, &listener);
+	struct tier_counts *counts = bpf_map_lookup_elem(&tier_counts, &listener);
+	const struct period_key *key;
+	struct tier *tier = the_tier();
+	struct syn_ack syn_ack;
+	enum verdict verdict;
+	struct clock clock;
+	struct syn syn;
+	__u32 irs;
+
+	if (!settings || !counts || !tier || !find_headers(&syn, ctx, network_at, tcp_at, is_ipv6))
+		return SOCKET_SYN;
 	if (is_known(tier, flow_hash(tier, &syn.flow, is_ipv6)))
 		return SOCKET_KNOWN_SYN;
-	return answer(ctx, &syn, network_at, options, tier, listener, is_ipv6);
+	irs = bpf_ntohl(syn.tcp->seq);
+	clock = read_clock(tier);
+	key = key_of(tier, clock.period);
+	if (key->number != clock.period)
+		return SOCKET_SYN;
+	if (!syn_is_allowed(tier, &syn.flow, is_ipv6)) {
+		counts->syns++;
+		return DROP_SYN_LIMIT;
+	}
+	syn_ack = syn_ack_to(options, irs, tier, is_ipv6);
+	syn_ack.window = settings->window;
+	syn_ack.value = cookie_timestamp(clock.millis, timestamp_bits(options)) + tier->timestamp_offset;
+	syn_ack.seq = (cookie_mac(key, &syn.flow, is_ipv6) ^ mss_index(peer_mss(options, tier, is_ipv6))) +
+		      spread(irs);
+	verdict = send_syn_ack(ctx, network_at, &syn.flow, &syn_ack, syn.addresses, is_ipv6);
+	if (verdict == TX_SYN_ACK) {
+		counts->syns++;
+		counts->syn_acks++;
+	}
+	return verdict;
 }
 
 #endif

@@ -19,6 +19,16 @@
 
 #define NO_LISTENER 0xffffffff
 
+/* 1 if `a` is below `b`, else 0, computed without a branch. The compiler must not see through it: in the forms
+ * that it would choose, the verifier of Linux 6.1 loses the bounds. */
+static __always_inline __u64 is_below(__u64 a, __u64 b)
+{
+	__u64 sign = (a - b) >> 63;
+
+	asm volatile("" : "+r"(sign));
+	return sign;
+}
+
 /* The listener of an owned port: the last range that begins at or below it, by bisection without branches,
  * which the verifier follows on one path. */
 static __always_inline __u32 listener_of(const struct owned *owned, __u64 port)
@@ -28,7 +38,7 @@ static __always_inline __u32 listener_of(const struct owned *owned, __u64 port)
 
 #pragma unroll
 	for (step = MAX_RANGES / 2; step; step /= 2)
-		at += ((owned->ranges[(at + step) & (MAX_RANGES - 1)].first - port - 1) >> 63) * step;
+		at += is_below(owned->ranges[(at + step) & (MAX_RANGES - 1)].first, port + 1) * step;
 	range = &owned->ranges[at & (MAX_RANGES - 1)];
 	return range->first <= port && port <= range->last ? range->listener : NO_LISTENER;
 }
@@ -40,16 +50,44 @@ static __always_inline int is_syn(const struct tcphdr *tcp)
 	return (flags & (FLAG_SYN | FLAG_ACK | FLAG_RST | FLAG_FIN)) == FLAG_SYN;
 }
 
-__noinline int syn_verdict_ipv4(struct xdp_md *ctx, __u64 network_at, __u32 listener)
+__noinline int check_syn_ipv4(struct xdp_md *ctx, __u64 network_at)
 {
-	return syn_verdict(ctx, network_at, sizeof(struct iphdr), listener, 0);
+	return check_syn(ctx, network_at, sizeof(struct iphdr), 0);
 }
 
-__noinline int syn_verdict_ipv6(struct xdp_md *ctx, __u64 network_at, __u64 tcp_at, __u32 listener)
+__noinline int check_syn_ipv6(struct xdp_md *ctx, __u64 network_at, __u64 tcp_at)
 {
 	if (tcp_at != sizeof(struct ipv6hdr) && !are_usual_extensions(ctx, network_at, tcp_at))
 		return SOCKET_SYN;
-	return syn_verdict(ctx, network_at, tcp_at, listener, 1);
+	return check_syn(ctx, network_at, tcp_at, 1);
+}
+
+__noinline int answer_syn_ipv4(struct xdp_md *ctx, __u64 network_at, __u64 listener, __u64 options)
+{
+	return answer_syn(ctx, network_at, sizeof(struct iphdr), listener, options, 0);
+}
+
+__noinline int answer_syn_ipv6(struct xdp_md *ctx, __u64 network_at, __u64 tcp_at, __u64 listener,
+			       __u64 options)
+{
+	return answer_syn(ctx, network_at, tcp_at, listener, options, 1);
+}
+
+/* The verdict on a SYN to a listener in cookie mode. */
+static __always_inline enum verdict syn_verdict(struct xdp_md *ctx, __u64 network_at, __u64 tcp_at,
+						__u64 listener, int is_ipv6)
+{
+	enum verdict verdict = is_ipv6 ? check_syn_ipv6(ctx, network_at, tcp_at)
+				       : check_syn_ipv4(ctx, network_at);
+	__u64 options;
+
+	if (verdict != TX_SYN_ACK)
+		return verdict;
+	options = read_options(ctx, network_at + tcp_at);
+	if (options & OPTIONS_INVALID)
+		return DROP_SYN_HEADER;
+	return is_ipv6 ? answer_syn_ipv6(ctx, network_at, tcp_at, listener, options)
+		       : answer_syn_ipv4(ctx, network_at, listener, options);
 }
 
 /* Whether the ACK answers a cookie of this period or of the one before. */
@@ -79,74 +117,88 @@ static __always_inline enum verdict ack_verdict(const struct tier *tier, __u32 l
 }
 
 /* The verdict on another segment than a SYN, to a listener in cookie mode. */
-static __always_inline enum verdict segment_verdict(const struct tier *tier, __u32 listener,
-						    const void *network, const struct tcphdr *tcp,
-						    int is_ipv6)
+static __always_inline enum verdict segment_verdict(struct xdp_md *ctx, __u64 network_at, __u64 tcp_at,
+						    __u32 listener, int is_ipv6)
 {
-	struct flow flow;
+	struct tier *tier = the_tier();
+	struct tcphdr *tcp;
+	struct syn syn;
 	__u64 hash;
 
-	read_flow(&flow, network, tcp, is_ipv6);
-	hash = flow_hash(tier, &flow, is_ipv6);
+	if (!tier || !tier->ready || !find_headers(&syn, ctx, network_at, tcp_at, is_ipv6))
+		return SOCKET_TCP;
+	tcp = syn.tcp;
+	hash = flow_hash(tier, &syn.flow, is_ipv6);
 	if (is_known(tier, hash))
 		return SOCKET_TCP;
 	if (is_proven(hash))
 		return SOCKET_PROVEN;
 	if (tcp->rst)
 		return DROP_RST;
-	return tcp->ack ? ack_verdict(tier, listener, &flow, tcp, hash, is_ipv6) : DROP_FLAGS;
+	return tcp->ack ? ack_verdict(tier, listener, &syn.flow, tcp, hash, is_ipv6) : DROP_FLAGS;
+}
+
+__noinline int segment_verdict_ipv4(struct xdp_md *ctx, __u64 network_at, __u64 tcp_at, __u64 listener)
+{
+	return segment_verdict(ctx, network_at, tcp_at, listener, 0);
+}
+
+__noinline int segment_verdict_ipv6(struct xdp_md *ctx, __u64 network_at, __u64 tcp_at, __u64 listener)
+{
+	return segment_verdict(ctx, network_at, tcp_at, listener, 1);
 }
 
 /* The verdict on a SYN to a listener that the stack answers for. */
-static __always_inline enum verdict limit_verdict(const struct tier *tier, __u32 listener,
-						  const void *network, const struct tcphdr *tcp, int is_ipv6)
+static __always_inline enum verdict limit_verdict(struct xdp_md *ctx, __u64 network_at, __u64 tcp_at,
+						  __u32 listener, int is_ipv6)
 {
 	struct tier_counts *counts = bpf_map_lookup_elem(&tier_counts, &listener);
-	struct flow flow;
+	struct tier *tier = the_tier();
+	struct syn syn;
 
-	read_flow(&flow, network, tcp, is_ipv6);
-	if (syn_is_allowed(tier, &flow, is_ipv6))
+	if (!tier || !counts || !find_headers(&syn, ctx, network_at, tcp_at, is_ipv6) ||
+	    syn_is_allowed(tier, &syn.flow, is_ipv6))
 		return SOCKET_TCP;
-	if (counts)
-		counts->syns++;
+	counts->syns++;
 	return DROP_SYN_LIMIT;
 }
 
-/* The verdict on TCP to a listener, whose packet begins at `network`. */
-static __always_inline enum verdict packet_to_listener(struct xdp_md *ctx, void *network, __u64 tcp_at,
-						       __u32 listener, int is_ipv6)
+__noinline int limit_verdict_of(struct xdp_md *ctx, __u64 network_at, __u64 tcp_at, __u64 listener,
+				__u64 is_ipv6)
 {
-	struct tier_listener *settings = bpf_map_lookup_elem(&tier_listeners, &listener);
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct tcphdr *tcp = network + tcp_at;
-	struct tier *tier = the_tier();
-
-	if (!settings || !tier || network + network_len(is_ipv6) > end || (void *)(tcp + 1) > end)
-		return SOCKET_TCP;
-	if (settings->mode != LISTENER_COOKIES) {
-		if (!tier->syn_limit || !is_syn(tcp))
-			return SOCKET_TCP;
-		return limit_verdict(tier, listener, network, tcp, is_ipv6);
-	}
-	if (is_syn(tcp))
-		return is_ipv6 ? syn_verdict_ipv6(ctx, network - data, tcp_at, listener)
-			       : syn_verdict_ipv4(ctx, network - data, listener);
-	return tier->ready ? segment_verdict(tier, listener, network, tcp, is_ipv6) : SOCKET_TCP;
+	return is_ipv6 ? limit_verdict(ctx, network_at, tcp_at, listener, 1)
+		       : limit_verdict(ctx, network_at, tcp_at, listener, 0);
 }
 
 /* The verdict on TCP to a listener. The packet begins at `network_at`, the TCP header at `tcp_at` of it. */
 __noinline int listener_verdict(struct xdp_md *ctx, __u64 network_at, __u64 tcp_at, __u64 listener)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	struct tier_listener *settings;
+	__u32 number = listener;
+	struct tier *tier;
+	struct tcphdr *tcp;
 	struct iphdr *ip;
+	int is_ipv6;
 
-	if (network_at > MAX_LINK_LEN || tcp_at > MAX_HEADERS)
+	ip = data + (network_at & LINK_LEN_MASK);
+	tcp = (void *)ip + (tcp_at & TCP_AT_MASK);
+	if ((void *)(ip + 1) > end || (void *)(tcp + 1) > end)
 		return SOCKET_TCP;
-	ip = data + network_at;
-	if ((void *)(ip + 1) > end)
+	is_ipv6 = ip->version == 6;
+	settings = bpf_map_lookup_elem(&tier_listeners, &number);
+	if (!settings)
 		return SOCKET_TCP;
-	return ip->version == 6 ? packet_to_listener(ctx, ip, tcp_at, listener, 1)
-				: packet_to_listener(ctx, ip, tcp_at, listener, 0);
+	if (settings->mode != LISTENER_COOKIES) {
+		tier = the_tier();
+		return tier && tier->syn_limit && is_syn(tcp)
+			? limit_verdict_of(ctx, network_at, tcp_at, listener, is_ipv6) : SOCKET_TCP;
+	}
+	if (is_syn(tcp))
+		return is_ipv6 ? syn_verdict(ctx, network_at, tcp_at, listener, 1)
+			       : syn_verdict(ctx, network_at, tcp_at, listener, 0);
+	return is_ipv6 ? segment_verdict_ipv6(ctx, network_at, tcp_at, listener)
+		       : segment_verdict_ipv4(ctx, network_at, tcp_at, listener);
 }
 
 /* The verdict on TCP to an owned port, after the steering: of a listener in cookie mode, or SOCKET_TCP. */

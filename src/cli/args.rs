@@ -69,6 +69,10 @@ Examples:
 
     handfast lab bench --html bench.html
 
+  Kernel clients of a responder that is flooded with SYNs for ten seconds:
+
+    handfast lab flood -- --cookies auto
+
   A demonstration in half a minute:
 
     handfast lab demo";
@@ -95,6 +99,7 @@ pub(crate) enum LabAction {
     // Boxed: larger than the others.
     Bench(Box<super::lab_bench::LabBenchArgs>),
     Engine(super::lab_engine::LabEngineArgs),
+    Flood(super::lab_flood::LabFloodArgs),
     Trace(super::lab_trace::LabTraceArgs),
     /// Create a lab, answer a kernel client in it, compare with the kernel's stack, and clean up.
     Demo(LabDemo),

@@ -6,7 +6,7 @@ use caps::{CapSet, Capability};
 use nix::unistd::geteuid;
 
 use super::args::{LabAction, LabArgs, LabExec, LabSide, LabSpec};
-use super::{Failure, demo, lab_bench, lab_engine, lab_programs, lab_trace, signals};
+use super::{Failure, demo, lab_bench, lab_engine, lab_flood, lab_programs, lab_trace, signals};
 use handfast_lab::{
     BRIDGE_DEVICE, CLIENT_DEVICE, KERNEL_V4, KERNEL_V6, Lab, LabError, SERVED_V4, SERVED_V6, SERVER_DEVICE,
     Spec,
@@ -23,6 +23,7 @@ pub(super) fn run(arguments: &LabArgs) -> Result<ExitCode, Failure> {
         LabAction::Ceiling(arguments) => lab_programs::ceiling(arguments),
         LabAction::Bench(arguments) => lab_bench::run(arguments),
         LabAction::Engine(arguments) => lab_engine::run(arguments),
+        LabAction::Flood(arguments) => lab_flood::run(arguments),
         LabAction::Trace(arguments) => lab_trace::run(arguments),
         LabAction::Demo(arguments) => demo::run(arguments),
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, CommandFactory, ValueEnum};
 
 use super::bench_args::SynOptionArgs;
 use super::result_file::{ResultFile, json};
@@ -30,6 +30,12 @@ use handfast_text::{counted, grouped};
 ///   reflector   ceiling: reflects every frame over AF_XDP, in round trips
 ///   xdp-tx      ceiling: reflects every frame without user space, in round trips
 ///
+/// The workload `syn` sends SYNs alone, as many as possible and at --syn-rate, to xdp-tx, reflector, and:
+///
+///   handfast-ebpf   handfast respond --cookies always --cookie-tier ebpf
+///   handfast-engine handfast respond --cookies always --cookie-tier engine
+///   kernel-cookies  the kernel's stack, with a cookie for every SYN
+///
 /// Ratios are of runs in the same round; the tables show medians over the rounds. Figures from veth are
 /// not NIC figures. See docs/benchmarking.md.
 #[derive(Clone, Debug, Args)]
@@ -49,10 +55,10 @@ pub(crate) struct LabBenchArgs {
     /// Duration of each run
     #[arg(long, value_name = "TIME", default_value = "2", value_parser = values::seconds)]
     seconds: Duration,
-    /// Servers to compare, as in kernel,handfast [default: all]
+    /// Servers to compare, as in kernel,handfast [default: all of the workload]
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     servers: Vec<ServerKind>,
-    /// Workloads, as in lifecycle,request [default: all]
+    /// Workloads, as in lifecycle,request [default: all but syn]
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_enum)]
     workloads: Vec<Compared>,
     /// Attach mode of the eBPF programs: generic, native or both
@@ -61,6 +67,12 @@ pub(crate) struct LabBenchArgs {
     /// Use IPv6
     #[arg(long)]
     ipv6: bool,
+    /// Use IPv4, and then IPv6
+    #[arg(long, conflicts_with = "ipv6")]
+    both_families: bool,
+    /// SYNs per second of the second part of `syn`, in an open loop, as in 150k; 0: leave it out
+    #[arg(long, value_name = "RATE", default_value = "150k", value_parser = rate_or_none)]
+    syn_rate: u32,
     /// TCP options of SYNs: MSS only, or also window scale, SACK and timestamps
     #[arg(long, value_enum, value_name = "WHAT", default_value_t = SynOptionArgs::Full)]
     syn_options: SynOptionArgs,
@@ -100,9 +112,15 @@ enum Compared {
     /// The server sends the first FIN: three packets from each side
     LifecycleServer,
     Request,
+    /// SYN and SYN-ACK, nothing after them
+    Syn,
 }
 
 impl Compared {
+    /// Those of connections.
+    const OF_CONNECTIONS: [Compared; 4] =
+        [Compared::Handshake, Compared::Lifecycle, Compared::LifecycleServer, Compared::Request];
+
     fn pattern(self) -> Pattern {
         match self {
             Compared::Handshake => Pattern::new(Workload::Handshake),
@@ -111,6 +129,7 @@ impl Compared {
                 Pattern { closer: Closer::Server, ..Pattern::new(Workload::Lifecycle) }
             }
             Compared::Request => Pattern::new(Workload::Request),
+            Compared::Syn => Pattern::new(Workload::Syn),
         }
     }
 }
@@ -119,17 +138,12 @@ impl LabBenchArgs {
     fn plan(&self) -> Result<ComparisonPlan, Failure> {
         let usual = ComparisonPlan::new(&self.name, program()?);
         let compared = match &self.workloads[..] {
-            [] => Compared::value_variants(),
+            [] => &Compared::OF_CONNECTIONS,
             given => given,
         };
-        let timestamps = self.syn_options == SynOptionArgs::Full;
-        let pattern = |compared: &Compared| Pattern { timestamps, ..compared.pattern() };
         Ok(ComparisonPlan {
-            servers: match &self.servers[..] {
-                [] => usual.servers,
-                given => given.to_vec(),
-            },
-            patterns: compared.iter().map(pattern).collect(),
+            servers: self.servers()?,
+            patterns: compared.iter().flat_map(|compared| self.patterns(*compared)).collect(),
             modes: match self.mode.as_str() {
                 "generic" => vec![Mode::Generic],
                 "native" => vec![Mode::Native],
@@ -139,9 +153,33 @@ impl LabBenchArgs {
             duration: self.seconds,
             cores: self.cores()?,
             ipv6: self.ipv6,
+            both_families: self.both_families,
+            cookie_tier: respond_has("cookie_tier"),
             window: self.concurrency,
             ..usual
         })
+    }
+
+    fn servers(&self) -> Result<Vec<ServerKind>, Failure> {
+        let tier = respond_has("cookie_tier");
+        if !self.servers.is_empty() {
+            return match self.servers.contains(&ServerKind::HandfastEbpf) && !tier {
+                true => Err(Failure::new("this version of `handfast respond` has no --cookie-tier")
+                    .fix("leave handfast-ebpf out of --servers")),
+                false => Ok(self.servers.clone()),
+            };
+        }
+        let of_syns = ServerKind::OF_SYNS.into_iter().filter(|server| !ServerKind::ALL.contains(server));
+        let of_syns = of_syns.filter(|server| tier || *server != ServerKind::HandfastEbpf);
+        Ok(ServerKind::ALL.into_iter().chain(of_syns).collect())
+    }
+
+    fn patterns(&self, compared: Compared) -> Vec<Pattern> {
+        let timestamps = self.syn_options == SynOptionArgs::Full;
+        let pattern = Pattern { timestamps, ..compared.pattern() };
+        let at_a_rate = Pattern { rate: Some(self.syn_rate), ..pattern };
+        let fixed = compared == Compared::Syn && self.syn_rate > 0;
+        [Some(pattern), fixed.then_some(at_a_rate)].into_iter().flatten().collect()
     }
 
     fn cores(&self) -> Result<Cores, Failure> {
@@ -164,6 +202,17 @@ impl LabBenchArgs {
         let notes = comparison.setting.notes.iter().map(|note| format!("- {note}\n"));
         heading + &comparison.markdown() + &notes.collect::<String>()
     }
+}
+
+/// Whether `handfast respond` has this option.
+fn respond_has(option: &str) -> bool {
+    let command = super::args::Arguments::command();
+    let respond = command.find_subcommand("respond");
+    respond.is_some_and(|respond| respond.get_arguments().any(|argument| argument.get_id() == option))
+}
+
+fn rate_or_none(text: &str) -> Result<u32, String> {
+    if text == "0" { Ok(0) } else { values::count(text) }
 }
 
 /// The program of which every server is a subcommand.
@@ -226,7 +275,7 @@ pub(super) fn run(arguments: &LabBenchArgs) -> Result<ExitCode, Failure> {
 fn line(event: RunEvent<'_>) -> String {
     match event {
         RunEvent::Done(row) => format!(
-            "round {}  {:7}  {:9}  {:10}  {:>9}/s  {} failed",
+            "round {}  {:7}  {:9}  {:15}  {:>9}/s  {} failed",
             row.round + 1,
             row.mode,
             row.workload,

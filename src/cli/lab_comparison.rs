@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use handfast_lab::bench::comparison::{
     ComparisonPlan, Disturbance, FailedRun, FinishedRuns, KERNEL_TIME_WAIT_S, MSL_S, RunResult,
-    SOURCE_ROTATION, ServerKind,
+    SOURCE_ROTATION, ServerKind, SynWork,
 };
 use handfast_lab::bench::workload::{Pattern, Workload};
-use handfast_report::bench::comparison::{Comparison, Run, Setting};
+use handfast_report::bench::comparison::{Comparison, Run, Setting, SynFigures};
 use handfast_report::bench::median;
 use handfast_text::counted;
 
@@ -25,7 +25,10 @@ pub(super) fn comparison(
     started_at: String,
 ) -> Comparison {
     let mut references = vec![ServerKind::Replay.name().to_owned(), ServerKind::Kernel.name().to_owned()];
-    let shares = plan.patterns.iter().map(|pattern| share_name(REFLECTOR, pattern));
+    if plan.patterns.iter().any(Pattern::is_syn) {
+        references.push(ServerKind::XdpTx.name().to_owned());
+    }
+    let shares = connections(plan).map(|pattern| share_name(REFLECTOR, pattern));
     // Workloads with the same number of packets share one.
     for share in shares {
         if !references.contains(&share) {
@@ -47,6 +50,7 @@ fn runs(plan: &ComparisonPlan, rows: &[RunResult]) -> Vec<Run> {
         mode: row.mode.clone(),
         rate: row.rate,
         failures: row.failures,
+        syn: row.syn.map(syn_figures),
         others: row.disturbance.others,
         busiest: row.disturbance.busiest.clone(),
         steal: row.disturbance.steal,
@@ -55,16 +59,37 @@ fn runs(plan: &ComparisonPlan, rows: &[RunResult]) -> Vec<Run> {
         outlier: false,
     };
     let mut runs: Vec<Run> = rows.iter().map(run).collect();
-    for pattern in &plan.patterns {
-        let round_trips = rows.iter().filter(|row| row.workload == Workload::Syn.to_string());
-        runs.extend(round_trips.map(|row| Run {
+    for pattern in connections(plan) {
+        runs.extend(rows.iter().filter(|row| row.is_round_trip()).map(|row| Run {
             server: share_name(row.server, pattern),
-            workload: pattern.name(),
+            workload: pattern.name() + row.workload.trim_start_matches(&Workload::Syn.to_string()),
             rate: row.rate / round_trips_of(pattern),
+            syn: None,
             ..run(row)
         }));
     }
     runs
+}
+
+/// Returns the patterns that are of connections.
+fn connections(plan: &ComparisonPlan) -> impl Iterator<Item = &Pattern> {
+    plan.patterns.iter().filter(|pattern| !pattern.is_syn())
+}
+
+fn syn_figures(work: SynWork) -> SynFigures {
+    let SynWork { sent, replies, replies_per_syn, out_per_in, client_busy, server_busy, .. } = work;
+    let SynWork { client_ns, server_ns, machine_ns, .. } = work;
+    SynFigures {
+        sent,
+        replies,
+        replies_per_syn,
+        out_per_in,
+        client_busy,
+        server_busy,
+        client_ns,
+        server_ns,
+        machine_ns,
+    }
 }
 
 /// Returns a name such as `reflector/3`: round trips converted to connections of three each.
@@ -78,7 +103,7 @@ fn round_trips_of(pattern: &Pattern) -> f64 {
 }
 
 fn notes(plan: &ComparisonPlan, finished: &FinishedRuns) -> Vec<String> {
-    let ComparisonPlan { rounds, duration, cores, ipv6, window, .. } = plan;
+    let ComparisonPlan { rounds, duration, cores, ipv6, both_families, window, .. } = plan;
     let full = plan.patterns.iter().any(|pattern| pattern.timestamps);
     let mut notes = vec![
         format!(
@@ -88,23 +113,30 @@ fn notes(plan: &ComparisonPlan, finished: &FinishedRuns) -> Vec<String> {
             duration.as_secs_f64()
         ),
         format!(
-            "One veth pair, IPv{}; client on core {}, server on core {}; {} in flight; SYNs offer {}. The mode \
+            "One veth pair, {}; client on core {}, server on core {}; {} in flight; SYNs offer {}. The mode \
              applies to every eBPF program on both ends; the kernel's server has none.",
-            if *ipv6 { 6 } else { 4 },
+            match (both_families, ipv6) {
+                (true, _) => "IPv4 and IPv6",
+                (false, true) => "IPv6",
+                (false, false) => "IPv4",
+            },
             cores.client,
             cores.server,
             counted((*window).into(), "connection"),
             if full { "MSS, window scale, SACK and timestamps" } else { "MSS only" },
         ),
-        format!(
+    ];
+    if connections(plan).next().is_some() {
+        notes.push(format!(
             "The MSL of handfast is {MSL_S} s on either side, so its TIME-WAIT lasts {} s; the kernel's lasts \
              {KERNEL_TIME_WAIT_S} s. No SYN meets a 4-tuple in TIME-WAIT: each run uses \
              addresses that the {} runs before it did not use.",
             2 * MSL_S,
             SOURCE_ROTATION - 1,
-        ),
-        "handfast allocates its tables before a run begins (--prefault).".to_owned(),
-    ];
+        ));
+    }
+    notes.push("handfast allocates its tables before a run begins (--prefault).".to_owned());
+    notes.extend(of_syns(plan));
     notes.extend(divided(plan, &finished.results));
     notes.extend(packets(&finished.results));
     notes.extend(finished.failed.iter().map(failed));
@@ -115,9 +147,20 @@ fn notes(plan: &ComparisonPlan, finished: &FinishedRuns) -> Vec<String> {
     notes
 }
 
+/// Explains the figures of SYNs alone.
+fn of_syns(plan: &ComparisonPlan) -> Option<String> {
+    plan.patterns.iter().any(Pattern::is_syn).then(|| {
+        "syn: SYNs of new 4-tuples, answered by SYN-ACKs, and nothing after them; with a rate (syn-150k) in an \
+         open loop whose client sleeps between batches. Processor time is that of the processors, with \
+         interrupts: on veth the client's core receives for the server, and a server in user space sends the \
+         replies from its own. `out/in`: packets sent for each one received, by the server's counts."
+            .to_owned()
+    })
+}
+
 fn divided(plan: &ComparisonPlan, rows: &[RunResult]) -> Option<String> {
-    let row = rows.iter().find(|row| row.workload == Workload::Syn.to_string())?;
-    let example = plan.patterns.first()?;
+    let row = rows.iter().find(|row| row.is_round_trip())?;
+    let example = connections(plan).next()?;
     Some(format!(
         "{} is the ceiling's rate of round trips in `syn`, divided by half of the {} packets of a {} \
          connection; the others likewise.",
@@ -200,6 +243,7 @@ mod tests {
             rate,
             completed: 1,
             failures: 1,
+            syn: None,
             client_report: json!({"packets_per_connection": 6.001}),
             server_report: Value::Null,
             disturbance: Disturbance::default(),

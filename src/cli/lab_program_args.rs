@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::packet_path_args::{ModeChoice, mode};
 use super::values;
-use handfast_lab::bench::baseline::PortOptions;
+use handfast_lab::bench::baseline::{FloodKind, PortOptions};
 use handfast_lab::bench::workload::{Closer, Pattern, Workload};
 use handfast_stack::wire::EndpointRange;
 
@@ -49,6 +49,8 @@ pub(crate) enum CeilingProgram {
     Reflector(ReflectorArgs),
     /// Replies in the eBPF program, without user space
     XdpTx(XdpTxArgs),
+    /// Sends SYNs or ACKs from random sources, and reads no reply
+    Flood(FlooderArgs),
 }
 
 #[derive(Debug, Args)]
@@ -125,6 +127,9 @@ pub(crate) struct ReplayClientArgs {
     /// Connections per second, instead of a window
     #[arg(long)]
     pub rate: Option<f64>,
+    /// Sleep between the batches of a rate instead of spinning
+    #[arg(long, requires = "rate")]
+    pub sleep: bool,
     /// Timeout of connections in progress, after the last progress of any [default: 20 for syn, else 1000]
     #[arg(long, value_name = "MS", value_parser = |text: &str| values::milliseconds(text, u32::MAX))]
     pub timeout_ms: Option<u32>,
@@ -160,6 +165,27 @@ pub(crate) struct XdpTxArgs {
     /// Reflect SYNs unchanged, with swapped addresses
     #[arg(long)]
     pub reflect_syns: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FlooderArgs {
+    #[command(flatten)]
+    pub port: PortArgs,
+    /// syn, ack (with random numbers) or mixed
+    #[arg(long, default_value = "syn")]
+    pub kind: FloodKind,
+    /// The server: ADDR:PORT
+    #[arg(long)]
+    pub peer: SocketAddr,
+    /// The server's MAC address
+    #[arg(long, value_parser = mac)]
+    pub peer_mac: [u8; 6],
+    /// Sources: all hosts of this prefix, all ports from 1024
+    #[arg(long, default_value = handfast_lab::SOURCES_V4)]
+    pub source: IpNet,
+    /// Frames per second [default: as many as the link takes]
+    #[arg(long)]
+    pub rate: Option<f64>,
 }
 
 fn mode_parser() -> impl TypedValueParser<Value = ModeChoice> {

@@ -10,13 +10,13 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use super::lab_program_args::{
-    CeilingArgs, CeilingProgram, ReflectorArgs, ReplayClientArgs, ReplayServerArgs, ServeKernelArgs,
-    XdpTxArgs,
+    CeilingArgs, CeilingProgram, FlooderArgs, ReflectorArgs, ReplayClientArgs, ReplayServerArgs,
+    ServeKernelArgs, XdpTxArgs,
 };
 use super::{Failure, out, signals};
 use handfast_lab::bench::baseline::{
-    BaselineError, Reflector, ReflectorOptions, ReplayClient, ReplayClientOptions, ReplayServer,
-    ReplayServerOptions,
+    BaselineError, Flooder, FlooderOptions, Reflector, ReflectorOptions, ReplayClient, ReplayClientOptions,
+    ReplayServer, ReplayServerOptions,
 };
 use handfast_lab::bench::kernel::{KernelOptions, KernelServer};
 use handfast_lab::bench::workload::Workload;
@@ -60,6 +60,25 @@ pub(super) fn ceiling(arguments: &CeilingArgs) -> Result<ExitCode, Failure> {
             println!("ready: {}", port.dev);
             finish(xdp_tx.run(&stop))
         }
+        CeilingProgram::Flood(FlooderArgs { port, kind, peer, peer_mac, source, rate }) => {
+            if port.force {
+                return Err(Failure::new("a flood has no --force: it stays in a lab"));
+            }
+            handfast_lab::is_lab_interface(&port.dev)
+                .map_err(|why| Failure::new(why.to_string()).fix(why.fix()))?;
+            let options = FlooderOptions {
+                port: port.options(),
+                kind: *kind,
+                peer: *peer,
+                peer_mac: *peer_mac,
+                source: *source,
+                rate: *rate,
+                duration: port.seconds,
+            };
+            let flooder = Flooder::open(options)?;
+            println!("ready: {}", port.dev);
+            finish(flooder.run(&stop))
+        }
     }
 }
 
@@ -77,7 +96,7 @@ fn replay_server(arguments: &ReplayServerArgs, stop: &AtomicBool) -> Result<Exit
 }
 
 fn replay_client(arguments: &ReplayClientArgs, stop: &AtomicBool) -> Result<ExitCode, Failure> {
-    let ReplayClientArgs { port, peer, peer_mac, source, window, rate, timeout_ms, count, pattern } =
+    let ReplayClientArgs { port, peer, peer_mac, source, window, rate, sleep, timeout_ms, count, pattern } =
         arguments;
     // The default source is IPv4.
     let source = match (peer.ip(), source) {
@@ -93,6 +112,7 @@ fn replay_client(arguments: &ReplayClientArgs, stop: &AtomicBool) -> Result<Exit
         pattern: pattern.pattern(),
         window: *window,
         rate: *rate,
+        sleep: *sleep,
         timeout: Duration::from_millis(timeout_ms.unwrap_or(usual_timeout).into()),
         count: *count,
         duration: port.seconds,

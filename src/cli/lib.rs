@@ -40,6 +40,8 @@ mod lab;
 mod lab_bench;
 mod lab_comparison;
 mod lab_engine;
+mod lab_flood;
+mod lab_flood_text;
 mod lab_program_args;
 mod lab_programs;
 mod lab_trace;

@@ -162,6 +162,7 @@ impl Bench<'_> {
             pattern: Pattern::new(Workload::Syn),
             window: WINDOW,
             rate: None,
+            sleep: false,
             timeout: LOST,
             count: None,
             duration: Some(self.duration),

@@ -23,8 +23,11 @@ fn the_kernels_server_is_shown_and_the_ceilings_are_hidden() {
         (&["lab", "ceiling"], "replay-server"),
         (&["lab", "ceiling", "replay-client"], "--peer-mac"),
         (&["lab", "ceiling", "xdp-tx"], "--tcp-port"),
+        (&["lab", "flood"], "--flood"),
+        (&["lab", "ceiling", "flood"], "--kind"),
         (&["lab", "up"], "--bridge"),
         (&["lab", "bench"], "--servers"),
+        (&["lab", "bench"], "--syn-rate"),
         (&["bench"], "--syn-options"),
     ] {
         let text = help(arguments);
@@ -68,7 +71,16 @@ fn wrong_values_are_named_with_what_would_be_right() {
         ),
         (&["bench", "--servers", "kernel,other"], "xdp-tx"),
         (&["bench", "--cores", "1"], "two cores"),
-        (&["bench", "--workloads", "syn"], "handshake, lifecycle, lifecycle-server, request"),
+        (&["bench", "--workloads", "talk"], "handshake, lifecycle, lifecycle-server, request, syn"),
+        (&["bench", "--workloads", "syn", "--syn-rate", "fast"], "as in 262144, 100k"),
+        (&["bench", "--ipv6", "--both-families"], "cannot be used with"),
+        (&["flood", "--flood", "udp"], "syn, ack or mixed"),
+        (&["flood", "--cores", "1"], "two or three cores"),
+        (&["flood", "--json", "/nowhere/x.json"], "directory that you may write to"),
+        (
+            &["ceiling", "flood", "--dev", "lo", "--peer", "10.0.0.1:7", "--peer-mac", "02:00:00:00:00:01"],
+            "lo is not a veth",
+        ),
         (&["bench", "--rounds", "0"], "1..=1000"),
         (&["bench", "--json", "/nowhere/x.json"], "directory that you may write to"),
     ] {

@@ -11,10 +11,10 @@ use handfast_stack::wire::endpoint_range::EndpointRange;
 use handfast_stack::xdp::{Program, VERDICTS, Verdict};
 use libbpf_rs::libbpf_sys;
 
-const XDP_DROP: u32 = 1;
-const XDP_PASS: u32 = 2;
-const XDP_TX: u32 = 3;
-const XDP_REDIRECT: u32 = 4;
+pub const XDP_DROP: u32 = 1;
+pub const XDP_PASS: u32 = 2;
+pub const XDP_TX: u32 = 3;
+pub const XDP_REDIRECT: u32 = 4;
 
 /// Whether this process has the privileges that the tests need. If not, prints it; in CI that is a failure.
 pub fn privileged() -> bool {

@@ -4,7 +4,7 @@ use handfast_stack::observe::DropReason;
 use handfast_stack::wire::{Flags, Packet, ParseConfig, SegmentInfo, parse};
 use handfast_stack::xdp::Verdict::{self, *};
 
-use crate::kernel::privileged;
+use crate::kernel::{privileged, run};
 use crate::tier::{Outcome, Random, Reference, TierBench, hex};
 use crate::tier_frames::{OUR_MAC, Tcp, any_syn};
 
@@ -88,7 +88,7 @@ fn is_unread(syn: &Tcp) -> bool {
 }
 
 /// A run that no longer has its time is repeated.
-fn run(bench: &mut TierBench, frame: &[u8]) -> Outcome {
+fn run_in_time(bench: &mut TierBench, frame: &[u8]) -> Outcome {
     loop {
         let outcome = bench.run(frame);
         // Both replies are possible if a millisecond has begun meanwhile, others if two have.
@@ -105,7 +105,7 @@ fn compare(seed: u64, syns: u32, config: ParseConfig) -> Vec<(Verdict, u32)> {
     for number in 0..syns {
         let syn = any_syn(&mut random);
         let frame = syn.frame();
-        let outcome = run(&mut bench, &frame);
+        let outcome = run_in_time(&mut bench, &frame);
         let stack = stack(&mut reference, &frame, &bench.parse, &outcome);
         let says = match &stack {
             Stack::Answers(_, [reply, _]) => format!("answers {}", hex(reply)),
@@ -149,4 +149,35 @@ fn every_syn_is_answered_as_by_the_stack() {
             assert!(share(verdict) > 0.005, "{verdict:?}: {seen:?}");
         }
     }
+}
+
+/// `cargo test --release --test steer nanoseconds -- --ignored --nocapture`
+#[test]
+#[ignore = "prints times, proves nothing"]
+fn nanoseconds_per_answer() {
+    if !privileged() {
+        return;
+    }
+    let bench = TierBench::usual();
+    let linux = |ipv6| Tcp::of(ipv6);
+    for (name, tcp) in [
+        ("Linux", linux(false)),
+        ("Linux, IPv6", linux(true)),
+        ("MSS alone, to be shortened", linux(false).with(|tcp| tcp.options = vec![2, 4, 5, 180]).with(pad)),
+        ("no options", linux(false).with(|tcp| tcp.options.clear())),
+        ("options in another order", linux(false).with(|tcp| tcp.options.rotate_left(4))),
+        ("ACK without a cookie", linux(false).with(|tcp| tcp.flags = 0x10)),
+        ("ACK without a cookie, IPv6", linux(true).with(|tcp| tcp.flags = 0x10)),
+        ("to the socket", linux(false).with(|tcp| tcp.destination_mac = [0xff; 6])),
+    ] {
+        let frame = tcp.frame();
+        let runs = 200_000;
+        let mut times: Vec<u32> = (0..runs).map(|_| run(&bench.program, &frame, 1).1).collect();
+        times.sort_unstable();
+        println!("{name}: {} ns, most often {}", times.iter().sum::<u32>() / runs, times[times.len() / 2]);
+    }
+}
+
+fn pad(tcp: &mut Tcp) {
+    tcp.padding = vec![0; 2];
 }

@@ -5,6 +5,7 @@
 mod addresses;
 mod bad_input;
 mod caller;
+mod cookie_tier;
 mod ending;
 mod kernel_clients;
 mod link;

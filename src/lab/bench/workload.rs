@@ -25,6 +25,8 @@ pub struct Pattern {
     pub closer: Closer,
     /// Linux's default options: SYNs of 74 bytes instead of 58, 12 more in other segments.
     pub timestamps: bool,
+    /// Connections begun per second, in an open loop; `None`: a closed loop, as many as possible.
+    pub rate: Option<u32>,
     /// Bytes of a request, for `request`.
     pub request: u16,
     /// Bytes of a response, for `request`.
@@ -35,7 +37,14 @@ impl Pattern {
     /// The defaults: a small request, and a response as long as that of `respond`'s http service.
     pub fn new(workload: Workload) -> Pattern {
         let closer = workload.default_closer();
-        Pattern { workload, closer, timestamps: false, request: 64, response: RESPONSE.len() as u16 }
+        Pattern {
+            workload,
+            closer,
+            timestamps: false,
+            rate: None,
+            request: 64,
+            response: RESPONSE.len() as u16,
+        }
     }
 }
 
@@ -53,7 +62,7 @@ pub(super) const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\n\
 impl Pattern {
     /// Arguments of the ceilings and the kernel's server for this pattern.
     pub(super) fn arguments(&self) -> Vec<String> {
-        let Pattern { workload, closer, timestamps, request, response } = self;
+        let Pattern { workload, closer, timestamps, request, response, rate: _ } = self;
         let mut arguments: Vec<String> = vec!["--workload".into(), workload.to_string()];
         arguments.extend(["--closer".into(), closer.to_string()]);
         arguments.extend([
@@ -66,12 +75,24 @@ impl Pattern {
         arguments
     }
 
-    /// Returns its name in a comparison: the workload, and the closer if that is not the default.
+    /// Returns its name in a comparison: the workload, the closer if that is not the default, and the rate of an
+    /// open loop.
     pub fn name(&self) -> String {
-        match self.closer == self.workload.default_closer() {
-            true => self.workload.to_string(),
-            false => format!("{}-{}", self.workload, self.closer),
+        let mut name = self.workload.to_string();
+        if self.closer != self.workload.default_closer() {
+            name += &format!("-{}", self.closer);
         }
+        match self.rate {
+            None => {}
+            Some(rate) if rate % 1_000 == 0 => name += &format!("-{}k", rate / 1_000),
+            Some(rate) => name += &format!("-{rate}"),
+        }
+        name
+    }
+
+    /// Whether connections end with the first reply: nothing but SYNs is sent.
+    pub fn is_syn(&self) -> bool {
+        self.workload == Workload::Syn
     }
 }
 

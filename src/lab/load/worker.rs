@@ -203,7 +203,7 @@ impl<'a> LoadWorker<'a> {
 }
 
 /// Raises the soft limit on open files as far as the hard limit allows. Beyond it connections fail with EMFILE.
-fn allow_descriptors(wanted: u64) {
+pub(super) fn allow_descriptors(wanted: u64) {
     match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok((soft, hard)) if soft < wanted => {
             let _ = setrlimit(Resource::RLIMIT_NOFILE, wanted.min(hard), hard);

@@ -20,7 +20,7 @@ pub(super) const LOOK_MS: u32 = 50;
 pub(super) const SAMPLE: usize = 1024;
 /// How long an unanswered SYN-ACK takes a place, seconds: one and its two usual retransmissions.
 const HALF_OPEN_S: u64 = 8;
-/// Cookies end when the load has been small for so long, milliseconds.
+/// Cookies end when the load has been small for this time, milliseconds.
 const QUIET_MS: u32 = 1000;
 /// Listeners on the board: those with smaller numbers.
 const BOARD: usize = 1024;
@@ -29,7 +29,7 @@ const BOARD: usize = 1024;
 pub(super) struct SynLoad {
     /// Connections in SYN-RECEIVED, of all listeners.
     pub half_open: u32,
-    /// From so many on, SYNs of a core that is not pressed are answered by cookie.
+    /// The number of half-open connections from which on a core that is not pressed answers by cookie.
     pub cookies_from: u32,
     /// Some listeners answer by cookie because of their load.
     pub pressed: bool,
@@ -46,7 +46,7 @@ pub(super) struct ListenerLoad {
     /// Cookies sent and proven since the last look.
     pub sent: u32,
     proven: u32,
-    /// The load is small for so many milliseconds.
+    /// Milliseconds since when the load is small.
     quiet_ms: u32,
     /// Half-open connections in the sample.
     sampled: u32,
@@ -181,7 +181,7 @@ impl SynLoad {
     }
 }
 
-/// What the cores tell the cookie tier about listeners, and what it tells them. Any thread reads it.
+/// The load of listeners as the cores report it, and the decisions of the cookie tier. Any thread reads it.
 pub struct SynBoard {
     listeners: Box<[BoardEntry]>,
     /// Wakes the thread of the tier.
@@ -306,7 +306,7 @@ mod tests {
             }
         }
 
-        /// So many SYNs, and the end of a poll after each.
+        /// SYNs, and the end of a poll after each.
         fn syns(&mut self, listener: u16, count: u32) {
             for _ in 0..count {
                 if self.load.wants_cookie(listener) {

@@ -172,7 +172,7 @@ impl Timers {
     ) -> impl Iterator<Item = &'a Tcb> {
         let waiting = self.lists[SYN_ACK..=DELAY].iter().flat_map(|list| {
             std::iter::successors(shard.value(Slot(list.tail)), |tcb| {
-                // Of the first one it is the mark of the list's end, which is no slot.
+                // The first one has the mark of the list's end there, and no slot has that number.
                 shard.value(Slot(tcb.timer_links.prev))
             })
         });

@@ -1,8 +1,8 @@
 //! The keyed hash of a 4-tuple that the eBPF program computes as well (`flow_hash` in `bpf/tier.h`), for the
 //! filter of known flows.
 //!
-//! Four multiplications at most. It is no pseudo-random function, and nothing rests on that: who finds two
-//! 4-tuples with one hash gains that a segment of the one reaches user space while the other is connected.
+//! Five multiplications at most. Not a pseudo-random function: an attacker with two 4-tuples of one hash
+//! gains that segments of the one reach user space while the other is connected.
 
 use super::FlowKey;
 

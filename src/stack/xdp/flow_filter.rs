@@ -15,7 +15,7 @@ use crate::wire::flow_hash::{FlowHashKey, flow_hash};
 const LINE: usize = 64;
 /// Counters that a flow counts in; two of them may be one.
 const COUNTERS: u32 = 4;
-/// A counter that got this high stays: it is no longer known how many flows count in it.
+/// A counter that got this high stays: the number of flows in it is no longer known.
 const STUCK: u8 = u8::MAX;
 
 /// Which flows are known, with false positives and without false negatives.
@@ -37,7 +37,7 @@ unsafe impl Send for FlowFilter {}
 unsafe impl Sync for FlowFilter {}
 
 impl FlowFilter {
-    /// The number of lines for so many flows: eight of them share one when all are there.
+    /// The number of lines for this number of flows: eight of them share one when all are there.
     pub fn lines_for(flows: u32) -> u32 {
         flows.div_ceil(8).next_power_of_two().clamp(1 << 10, 1 << 20)
     }
@@ -87,7 +87,7 @@ impl FlowFilter {
 
     fn counters(&self) -> &[AtomicU8] {
         debug_assert!(self.mapping.len() as u64 > self.mask * LINE as u64);
-        // SAFETY: `in_mapping` has checked that so many counters lie in the mapping, which `self` holds.
+        // SAFETY: `in_mapping` has checked that all counters lie in the mapping, which `self` holds.
         unsafe { slice::from_raw_parts(self.counters.as_ptr(), (self.mask as usize + 1) * LINE) }
     }
 

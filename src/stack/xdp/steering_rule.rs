@@ -49,7 +49,7 @@ impl ListenerRanges {
         rules.into_iter().for_each(|rule| self.cover_with(rule));
     }
 
-    /// At most so many ranges, the first ones.
+    /// At most this number of ranges, the first ones.
     pub(super) fn truncate(&mut self, len: usize) {
         self.0.truncate(len);
     }

@@ -19,7 +19,7 @@ pub struct TierDevice {
     pub accepts_partial: bool,
     /// SYNs in frames to another MAC are left to the stack. `None`: any.
     pub mac: Option<[u8; 6]>,
-    /// The broadcast addresses of the networks on the link, which are no source of a SYN. With more than 16
+    /// The broadcast addresses of the networks on the link, never the source of a SYN. With more than 16
     /// of them the stack answers every SYN.
     pub broadcasts: Vec<Ipv4Addr>,
 }
@@ -33,7 +33,7 @@ pub enum Transmit {
     /// `XDP_TX`.
     Tx,
     /// `XDP_REDIRECT` to the same interface. A veth whose other end has NAPI without a program takes a frame by
-    /// `XDP_TX`, but does not tell the other end of it.
+    /// `XDP_TX`, but the other end is not woken.
     Redirect,
 }
 

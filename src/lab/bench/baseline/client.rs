@@ -8,11 +8,14 @@ use super::sources::Sources;
 use super::template::SegmentNumbers;
 use super::tracker::ConnTracker;
 use super::{BaselineError, BaselinePort, ReplayClientOptions, ReplayClientReport, RunTimer};
+use crate::processor_time::ProcessorClock;
 use handfast_stack::wire::{EndpointRange, Flags, ethernet};
 use handfast_stack::xdp::{Frame, Queue};
 
 /// The longest that SYNs are held back to fill a batch.
 const MAX_HOLD: Duration = Duration::from_micros(50);
+/// The longest sleep, within which a signal is seen.
+const MAX_SLEEP: Duration = Duration::from_millis(20);
 /// After the end of the run, the time for connections in progress to complete.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -65,17 +68,24 @@ impl ReplayClient {
             held: None,
         };
         // Started after the tracker's memory is allocated, which takes time.
+        let clock = ProcessorClock::now();
         let timer = RunTimer::start(options.duration, stop);
         while let Some(now) = timer.tick() {
             let before = (client.tracker.ended(), client.tracker.sent);
             client.poll(&mut port.queues, &mut batch, now)?;
             let left = client.left();
             let allowed = client.allowed(now).min(left);
-            if options.rate.is_some() || client.should_begin(allowed, left, now) {
+            let due = match options.rate {
+                Some(_) => !options.sleep || allowed >= (size as u64).min(left),
+                None => client.should_begin(allowed, left, now),
+            };
+            if due {
                 client.begin(&mut port.queues, allowed.min(size as u64), now);
             }
             flush(&mut port.queues)?;
-            if before == (client.tracker.ended(), client.tracker.sent) {
+            if let Some(rate) = options.rate.filter(|_| options.sleep && !due) {
+                thread::sleep(Duration::from_secs_f64((size as u64 - allowed) as f64 / rate).min(MAX_SLEEP));
+            } else if before == (client.tracker.ended(), client.tracker.sent) {
                 thread::yield_now();
             }
             // Checked after the flush, so that the last segments are sent too.
@@ -84,6 +94,7 @@ impl ReplayClient {
             }
         }
         let seconds = timer.elapsed();
+        let processors = clock.zip(ProcessorClock::now()).map(|(start, end)| start.until(&end));
         let ended = client.tracker.ended();
         while client.tracker.outstanding > 0 && timer.elapsed() < seconds + DRAIN_TIMEOUT {
             client.poll(&mut port.queues, &mut batch, timer.elapsed())?;
@@ -95,7 +106,7 @@ impl ReplayClient {
             &client.tracker,
             port.report(size)?,
             ended,
-            seconds.as_secs_f64(),
+            (seconds.as_secs_f64(), processors.unwrap_or_default()),
         ))
     }
 }

@@ -20,6 +20,8 @@ pub struct ReplayClientOptions {
     pub window: u32,
     /// Connections begun per second, instead of a window.
     pub rate: Option<f64>,
+    /// With a rate: sleep until a batch is due, so that the processor's busy time is that of the work.
+    pub sleep: bool,
     /// Time without progress of any connection after which all in progress count as lost.
     pub timeout: Duration,
     /// `None`: no limit.

@@ -2,6 +2,7 @@ use serde::Serialize;
 
 use super::tracker::ConnTracker;
 use super::{PortReport, ReplayClientOptions};
+use crate::processor_time::ProcessorTime;
 
 /// Results of a run. `rate`: connections that ended per second of the run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -13,6 +14,9 @@ pub struct ReplayClientReport {
     pub closer: String,
     pub window: Option<u32>,
     pub seconds: f64,
+    /// Processor time of the whole machine in these seconds.
+    pub processors: Vec<ProcessorTime>,
+    /// Connections begun.
     pub sent: u64,
     pub syn_ack: u64,
     pub completed: u64,
@@ -33,7 +37,7 @@ impl ReplayClientReport {
         tracker: &ConnTracker,
         port: PortReport,
         ended: u64,
-        seconds: f64,
+        (seconds, processors): (f64, Vec<ProcessorTime>),
     ) -> ReplayClientReport {
         ReplayClientReport {
             program: "replay-client",
@@ -42,6 +46,7 @@ impl ReplayClientReport {
             closer: options.pattern.closer.to_string(),
             window: options.rate.is_none().then_some(options.window),
             seconds,
+            processors,
             sent: tracker.sent,
             syn_ack: tracker.syn_ack,
             completed: tracker.completed,

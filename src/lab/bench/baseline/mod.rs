@@ -5,11 +5,13 @@
 //! - `template`: a segment of which only the numbers change; `segment`: a parsed received segment.
 //! - `script`: which segment answers which, for each workload.
 //! - `server`: replies; `client`: opens connections and follows them in `tracker`; `reflector`: sends every
-//!   frame back.
+//!   frame back; `flooder`: sends SYNs and ACKs from random sources, and reads nothing.
 
 mod client;
 mod client_options;
 mod client_report;
+mod flooder;
+mod flooder_options;
 mod port;
 mod reflector;
 mod run_timer;
@@ -23,6 +25,8 @@ mod tracker;
 pub use client::ReplayClient;
 pub use client_options::ReplayClientOptions;
 pub use client_report::ReplayClientReport;
+pub use flooder::{Flooder, FlooderReport};
+pub use flooder_options::{FloodKind, FlooderOptions};
 pub(super) use port::pin;
 pub use port::{BaselineError, BaselinePort, PortOptions, PortReport};
 pub use reflector::{Reflector, ReflectorOptions, ReflectorReport};

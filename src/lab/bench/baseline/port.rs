@@ -8,7 +8,7 @@ use serde::Serialize;
 use handfast_stack::wire::EndpointRange;
 use handfast_stack::xdp::{
     CopyMode, Device, DeviceError, MAX_BATCH, Mode, Network, Preference, Program, ProgramError, Queue,
-    QueueConfig, XdpError, inspect, sizing::Sizing,
+    QueueConfig, VerdictCounts, XdpError, inspect, sizing::Sizing,
 };
 
 /// Why a baseline program cannot start, or has ended.
@@ -80,12 +80,28 @@ pub struct BaselinePort {
     pub device: Device,
     pub mode: Mode,
     pub queues: Vec<Queue>,
-    _program: Program,
+    program: Program,
 }
 
 impl BaselinePort {
     /// Opens the sockets, attaches the program and pins this thread.
     pub fn open(options: &PortOptions, rules: &[EndpointRange]) -> Result<BaselinePort, BaselineError> {
+        BaselinePort::open_with(options, rules, true)
+    }
+
+    /// As [`BaselinePort::open`], but nothing is received: the program drops and counts the frames that the rules own.
+    pub(super) fn open_deaf(
+        options: &PortOptions,
+        rules: &[EndpointRange],
+    ) -> Result<BaselinePort, BaselineError> {
+        BaselinePort::open_with(options, rules, false)
+    }
+
+    fn open_with(
+        options: &PortOptions,
+        rules: &[EndpointRange],
+        receives: bool,
+    ) -> Result<BaselinePort, BaselineError> {
         let (device, mode) = options.device()?;
         let mut program = Program::load(rules, &Network::read()?.local())?;
         let mut queues = Vec::new();
@@ -96,11 +112,18 @@ impl BaselinePort {
             (config.copy, config.frame_size) = (sizing.copy, sizing.frame_size);
             device.check(config.frame_size)?;
             let (queue, _) = Queue::open(&config)?;
-            program.set_socket(number, queue.as_fd())?;
+            if receives {
+                program.set_socket(number, queue.as_fd())?;
+            }
             queues.push(queue);
         }
         program.attach(device.index, &device.name, mode)?;
-        Ok(BaselinePort { device, mode, queues, _program: program })
+        Ok(BaselinePort { device, mode, queues, program })
+    }
+
+    /// Frames by the program's verdict.
+    pub(super) fn verdicts(&self) -> Result<VerdictCounts, BaselineError> {
+        Ok(self.program.counters()?)
     }
 
     pub(super) fn report(&self, batch: usize) -> Result<PortReport, BaselineError> {

@@ -71,6 +71,13 @@ impl Sources {
         ((u64::from(number) + 1) % (u64::from(self.hosts) * PORTS)) as u32
     }
 
+    /// Returns the number that a random word stands for.
+    #[inline]
+    pub(super) fn at(&self, random: u64) -> u32 {
+        let count = u64::from(self.hosts) * PORTS;
+        ((u128::from(random) * u128::from(count)) >> 64) as u32
+    }
+
     /// Returns a start that earlier runs have not reached, unless they opened more than a million connections
     /// a second: a server may hold the 4-tuples of an earlier run in TIME-WAIT.
     pub(super) fn by_clock(&self) -> u32 {

@@ -13,25 +13,30 @@ use crate::process::{Process, Reading};
 /// The time that a program may take to start, or to end.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Interval at which waits check for signals.
-pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(10);
+pub(in crate::bench) const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A running program of a comparison. Dropping it ends it.
 #[derive(Debug)]
-pub(super) struct Child {
+pub(in crate::bench) struct Child {
     who: &'static str,
     process: Process,
 }
 
 impl Child {
-    pub(super) fn start(who: &'static str, mut command: Command) -> Result<Child, ComparisonError> {
+    pub(in crate::bench) fn start(who: &'static str, mut command: Command) -> Result<Child, ComparisonError> {
         // Ctrl-C reaches this process alone, which ends its children in order.
         command.process_group(0);
         let process = Process::start(command).map_err(|source| ComparisonError::Start { who, source })?;
         Ok(Child { who, process })
     }
 
+    /// The number of the process.
+    pub(in crate::bench) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Waits for the line that begins with `ready`.
-    pub(super) fn wait_ready(&mut self, stop: &AtomicBool) -> Result<(), ComparisonError> {
+    pub(in crate::bench) fn wait_ready(&mut self, stop: &AtomicBool) -> Result<(), ComparisonError> {
         match self.process.read_until_ready(Instant::now() + TIMEOUT, Some(stop)) {
             Reading::Found => Ok(()),
             Reading::Closed => Err(ComparisonError::Early { who: self.who, text: self.process.text() }),
@@ -42,7 +47,7 @@ impl Child {
 
     /// Waits for its end, which is due after `duration`, and returns its report: from that file, or
     /// from what it printed.
-    pub(super) fn finish(
+    pub(in crate::bench) fn finish(
         mut self,
         duration: Duration,
         file: Option<&Path>,
@@ -52,7 +57,7 @@ impl Child {
     }
 
     /// Asks it to end, and returns its report: as [`Child::finish`].
-    pub(super) fn stop(mut self, file: Option<&Path>) -> Result<Value, ComparisonError> {
+    pub(in crate::bench) fn stop(mut self, file: Option<&Path>) -> Result<Value, ComparisonError> {
         // Fails if it has ended already: the report shows that.
         let _ = self.process.signal(Signal::SIGTERM);
         self.report_within(TIMEOUT, file, None)

@@ -41,7 +41,13 @@ impl ClientCommand for CeilingClient {
         command.args(["lab", "ceiling", "replay-client", "--dev", CLIENT_DEVICE, "--peer-mac", SERVER_MAC]);
         command.args(["--peer", &run.target().to_string(), "--source", &run.sources().to_string()]);
         command.args(["--mode", &run.mode.to_string(), "--core", &plan.cores.client.to_string()]);
-        command.args(["--window", &plan.window.to_string(), "--timeout-ms", "3000"]);
+        match run.pattern.rate {
+            None => command.args(["--window", &plan.window.to_string()]),
+            Some(rate) => command.args(["--rate", &rate.to_string(), "--sleep"]),
+        };
+        // A lost SYN is not sent again, and a window without progress is lost.
+        let timeout = if run.pattern.is_syn() { "200" } else { "3000" };
+        command.args(["--timeout-ms", timeout]);
         command.args(["--seconds", &plan.duration.as_secs_f64().to_string()]);
         command.args(run.pattern.arguments());
         command

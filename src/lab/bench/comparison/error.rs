@@ -17,6 +17,8 @@ pub enum ComparisonError {
     Failed { who: &'static str, status: String, text: String },
     #[error("the {who} printed no valid report:\n{text}")]
     Report { who: &'static str, text: String },
+    #[error("the {who} needs `handfast respond --cookie-tier`, which this version does not have")]
+    NoTier { who: &'static str },
     #[error("interrupted")]
     Interrupted,
 }

@@ -45,6 +45,7 @@ mod tests {
             rate: 100.0 * (1.0 - others),
             completed: 1,
             failures: 0,
+            syn: None,
             client_report: Value::Null,
             server_report: Value::Null,
             disturbance: Disturbance { others: Some(others), busiest: None, steal: Some(0.0) },

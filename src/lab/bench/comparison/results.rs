@@ -2,6 +2,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::disturbance::Disturbance;
+use super::plan::IPV6;
+use super::syn_work::SynWork;
 
 /// Result of one run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -18,6 +20,8 @@ pub struct RunResult {
     pub completed: u64,
     /// Sum of the failures that client and server count.
     pub failures: u64,
+    /// Of SYNs alone.
+    pub syn: Option<SynWork>,
     /// The report that the client wrote.
     pub client_report: Value,
     /// The report that the server wrote.
@@ -25,6 +29,14 @@ pub struct RunResult {
     pub disturbance: Disturbance,
     /// Number of attempts: a disturbed run is repeated, and the least disturbed attempt is kept.
     pub attempts: u32,
+}
+
+impl RunResult {
+    /// Whether it shows how many round trips the link carries: a ceiling of one frame for one, at the highest rate.
+    pub fn is_round_trip(&self) -> bool {
+        let syn = self.workload.strip_suffix(IPV6).unwrap_or(&self.workload) == "syn";
+        syn && ["reflector", "xdp-tx"].contains(&self.server)
+    }
 }
 
 /// A run without a result.

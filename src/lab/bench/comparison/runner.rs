@@ -10,7 +10,10 @@ use super::error::ComparisonError;
 use super::plan::{ComparisonPlan, Run};
 use super::repeat::least_disturbed;
 use super::results::{FailedRun, FinishedRuns, RunEvent, RunResult};
-use crate::{Lab, Spec};
+use super::server::ServerKind;
+use super::syn_work::{Packets, SynWork};
+use crate::link_counts::LinkCounts;
+use crate::{Lab, SERVER_DEVICE, Spec};
 
 /// Failures after which the runs of one server, workload and mode are skipped.
 const MAX_FAILURES: usize = 2;
@@ -29,7 +32,7 @@ impl ComparisonPlan {
         stop: &AtomicBool,
         on_event: &mut dyn FnMut(RunEvent<'_>),
     ) -> Result<FinishedRuns, ComparisonError> {
-        let lab = Lab::up(&Spec { ipv6: self.ipv6, ..Spec::new(&self.name) })?;
+        let lab = Lab::up(&Spec { ipv6: self.uses_ipv6(), ..Spec::new(&self.name) })?;
         let finished = self.run_in(&lab, client, stop, on_event)?;
         lab.remove()?;
         Ok(finished)
@@ -87,7 +90,7 @@ impl Run<'_> {
     fn failed(&self, error: &ComparisonError) -> FailedRun {
         FailedRun {
             server: self.server.name(),
-            workload: self.pattern.name(),
+            workload: self.workload(),
             mode: self.mode.to_string(),
             round: self.round,
             reason: error.to_string(),
@@ -100,6 +103,10 @@ impl Run<'_> {
         (server, &workload, &mode) == (failed.server, &failed.workload, &failed.mode)
     }
 
+    fn syn_work(&self, client: &Value, server: &Value, link: &LinkCounts) -> Option<SynWork> {
+        SynWork::read(self.plan.cores, client, Packets::of(self.server, server, link))
+    }
+
     /// Runs server and client once.
     fn execute(
         &self,
@@ -107,19 +114,25 @@ impl Run<'_> {
         client: &dyn ClientCommand,
         stop: &AtomicBool,
     ) -> Result<RunResult, ComparisonError> {
+        let name = self.server.name();
+        if self.server == ServerKind::HandfastEbpf && !self.plan.cookie_tier {
+            return Err(ComparisonError::NoTier { who: name });
+        }
         wait(self.plan.settle, stop)?;
         let before = CpuSnapshot::now();
-        let client: &dyn ClientCommand = if self.server.is_ceiling() { &CeilingClient } else { client };
-        let name = self.server.name();
+        let bare = self.server.is_ceiling() || self.pattern.is_syn();
+        let client: &dyn ClientCommand = if bare { &CeilingClient } else { client };
         self.server.prepare(self, lab)?;
         let mut server = Child::start(name, self.server.command(self, lab))?;
         server.wait_ready(stop)?;
+        let link_before = LinkCounts::of(lab.server(), SERVER_DEVICE)?;
         let client_process = Child::start("client", client.command(self, lab))?;
         let client_report =
             client_process.finish(self.plan.duration, client.report_file(self).as_deref(), stop);
         // The server is stopped even if the client failed: its own error may be the cause.
         let server_report = server.stop(self.server.report_file(self).as_deref());
         let (client_report, server_report) = (client_report?, server_report?);
+        let link = LinkCounts::of(lab.server(), SERVER_DEVICE)?.since(&link_before);
         let disturbance = before.until(&CpuSnapshot::now(), self.plan.cores);
         let outcome = client
             .read(&client_report)
@@ -128,13 +141,18 @@ impl Run<'_> {
         Ok(RunResult {
             server: name,
             ceiling: self.server.is_ceiling(),
-            workload: self.pattern.name(),
+            workload: self.workload(),
             closer: self.pattern.closer.to_string(),
             mode: self.mode.to_string(),
             round: self.round,
             rate: outcome.rate,
             completed: outcome.completed,
             failures: outcome.failures + failed,
+            syn: self
+                .pattern
+                .is_syn()
+                .then(|| self.syn_work(&client_report, &server_report, &link))
+                .flatten(),
             client_report,
             server_report,
             disturbance,

@@ -1,6 +1,7 @@
 //! A comparison from its runs.
 
 use super::data::{Comparison, Row, Run, SCHEMA, Setting, Spread};
+use super::syn::{self, SynRow};
 use super::{doubts, outliers, verdict};
 
 impl Comparison {
@@ -20,7 +21,7 @@ impl Comparison {
             names.iter().map(|&(a, b, c)| (a.to_owned(), b.to_owned(), c.to_owned())).collect();
         let mut runs = runs;
         outliers::mark(&mut runs);
-        let rows = names.iter().filter_map(|(a, b, c)| row((a, b, c), references, &runs)).collect();
+        let rows: Vec<Row> = names.iter().filter_map(|(a, b, c)| row((a, b, c), references, &runs)).collect();
         let comparison = Comparison {
             schema: SCHEMA.to_owned(),
             handfast: env!("CARGO_PKG_VERSION").to_owned(),
@@ -28,6 +29,7 @@ impl Comparison {
             references: references.iter().map(|&name| name.to_owned()).collect(),
             verdict: String::new(),
             doubts: Vec::new(),
+            goals: syn::goals(&rows),
             rows,
             runs,
         };
@@ -60,5 +62,9 @@ fn row(name: (&str, &str, &str), references: &[&str], runs: &[Run]) -> Option<Ro
         failures: own.iter().fold(0, |sum, run| sum.saturating_add(run.failures)),
         rate: Spread::of(&rates)?,
         ratios: references.iter().filter_map(ratio).collect(),
+        syn: SynRow::of(
+            &own,
+            &references.iter().copied().find(|name| syn::is_ceiling(name)).map_or_else(Vec::new, &of),
+        ),
     })
 }

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::syn::{Goal, SynFigures, SynRow};
 use crate::bench::file::{ReadError, fields, schema_of};
 use crate::bench::stats::median;
 
@@ -12,7 +13,7 @@ const KERNEL: &str = "kernel";
 
 /// Whether a server is no TCP, but what the link can do.
 pub(super) fn is_ceiling(server: &str) -> bool {
-    server != SUBJECT && !server.starts_with(KERNEL)
+    !server.starts_with(SUBJECT) && !server.starts_with(KERNEL)
 }
 
 /// The name of this layout.
@@ -30,6 +31,9 @@ pub struct Run {
     /// Connections completed per second.
     pub rate: f64,
     pub failures: u64,
+    /// Of SYNs alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub syn: Option<SynFigures>,
     /// What other programs took of the comparison's two cores, 0 to 1.
     #[serde(default)]
     pub others: Option<f64>,
@@ -84,6 +88,9 @@ pub struct Comparison {
     /// Why the comparison is not reliable; empty if it is.
     #[serde(default)]
     pub doubts: Vec<String>,
+    /// Goals of the cookie tier; empty if it was not measured.
+    #[serde(default)]
+    pub goals: Vec<Goal>,
     /// One for each workload, mode and server, in the order of the first runs.
     pub rows: Vec<Row>,
     pub runs: Vec<Run>,
@@ -105,6 +112,9 @@ pub struct Row {
     /// By reference: this rate divided by the reference's of the same round. Without those that
     /// have no run in a round of ours.
     pub ratios: BTreeMap<String, Spread>,
+    /// Of SYNs alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub syn: Option<SynRow>,
 }
 
 /// The median and the range of some values.

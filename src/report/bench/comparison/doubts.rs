@@ -1,6 +1,7 @@
 //! Reasons why a comparison is not reliable.
 
 use super::data::{Comparison, Row, Run, is_ceiling};
+use super::syn::has_ceiling;
 use crate::bench::format::percent;
 
 /// Above its ceiling by more than this factor, one of the two was disturbed.
@@ -56,7 +57,7 @@ fn disturbed(runs: &[Run]) -> Vec<String> {
 }
 
 fn above_its_ceiling(row: &Row) -> Option<String> {
-    if is_ceiling(&row.server) {
+    if is_ceiling(&row.server) || !has_ceiling(row) {
         return None;
     }
     let ratios = row.ratios.iter().filter(|(reference, _)| is_ceiling(reference));

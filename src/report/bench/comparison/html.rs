@@ -1,4 +1,5 @@
 use super::data::{Comparison, Row, SUBJECT, is_ceiling};
+use super::syn;
 use crate::bench::format::rate;
 use crate::bench::page::{figure, page, table};
 use crate::bench::plots::{Bar, BarKind, bars};
@@ -12,9 +13,13 @@ impl Comparison {
     /// One page: the verdict, then for each workload and mode bars and a table, then notes.
     pub fn html(&self) -> String {
         let mut body = format!(
-            "<h1>Connections per second, side by side</h1>\n{}\
+            "<h1>{}, side by side</h1>\n{}\
              <p class=\"muted\">{}, handfast {}. Bars and figures are medians over the rounds, whiskers the \
              minimum and maximum; ratios are of runs of the same round.</p>\n",
+            match self.rows.iter().all(|row| row.syn.is_some()) && !self.rows.is_empty() {
+                true => "SYNs answered per second",
+                false => "Connections per second",
+            },
             self.verdict_box(),
             escape(&self.setting.started_at),
             escape(&self.handfast),
@@ -26,6 +31,15 @@ impl Comparison {
             let header = self.header(rows);
             let header: Vec<&str> = header.iter().map(String::as_str).collect();
             body += &table(&header, &self.cells(rows), 1);
+            let syns = syn::cells(rows);
+            if !syns.is_empty() {
+                body += &format!("<p>{title}: {}</p>\n", syn::CAPTION);
+                body += &table(&syn::HEADER, &syns, 1);
+            }
+        }
+        if !self.goals.is_empty() {
+            body += "<h2>Goals</h2>\n";
+            body += &table(&syn::GOAL_HEADER, &syn::goal_cells(&self.goals), 2);
         }
         body += "<h2>Notes</h2>\n";
         for note in &self.setting.notes {
@@ -52,7 +66,7 @@ impl Comparison {
             value: row.rate.median,
             text: format!("{}/s", rate(row.rate.median)),
             kind: match row.server.as_str() {
-                SUBJECT => BarKind::Subject,
+                own if own.starts_with(SUBJECT) => BarKind::Subject,
                 ceiling if is_ceiling(ceiling) => BarKind::Plain,
                 _ => BarKind::Rival,
             },

@@ -8,9 +8,13 @@ mod data;
 mod doubts;
 mod html;
 mod outliers;
+mod syn;
+#[cfg(test)]
+pub(super) mod syn_tests;
 #[cfg(test)]
 pub(super) mod tests;
 mod text;
 mod verdict;
 
 pub use data::{Comparison, Row, Run, SCHEMA, Setting, Spread};
+pub use syn::{Goal, SynFigures, SynRow};

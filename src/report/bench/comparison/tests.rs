@@ -3,7 +3,7 @@ use crate::bench::write_json;
 
 const REFERENCES: [&str; 2] = ["bare replay", "kernel"];
 
-fn run(round: u32, server: &str, workload: &str, rate: f64) -> Run {
+pub(super) fn run(round: u32, server: &str, workload: &str, rate: f64) -> Run {
     Run {
         round,
         server: server.into(),
@@ -11,6 +11,7 @@ fn run(round: u32, server: &str, workload: &str, rate: f64) -> Run {
         mode: "generic".into(),
         rate,
         failures: u64::from(round == 2),
+        syn: None,
         others: Some(0.0),
         busiest: None,
         steal: Some(0.0),

@@ -1,4 +1,5 @@
 use super::data::{Comparison, Row, is_ceiling};
+use super::syn;
 use crate::bench::format::{percent, rate, wrapped};
 use crate::bench::text::WIDTH;
 use handfast_text::{columns, counted};
@@ -30,6 +31,16 @@ impl Comparison {
             text += &format!("{}, {} mode{runs}\n", first.workload, first.mode);
             text += &columns::table(&table);
             text.push('\n');
+            let syns = syn::cells(rows);
+            if !syns.is_empty() {
+                text += &format!("{}, {} mode: {}\n", first.workload, first.mode, syn::CAPTION);
+                text += &columns::table(&with_header(&syn::HEADER, syns));
+                text.push('\n');
+            }
+        }
+        if !self.goals.is_empty() {
+            text += &columns::table(&with_header(&syn::GOAL_HEADER, syn::goal_cells(&self.goals)));
+            text.push('\n');
         }
         for note in &self.setting.notes {
             for line in wrapped(note, WIDTH) {
@@ -42,21 +53,23 @@ impl Comparison {
 
     /// Tables for a document.
     pub fn markdown(&self) -> String {
-        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
         let mut text = String::new();
         if !self.rows.is_empty() {
             text = self.sentences().iter().map(|line| marked(line) + "\n\n").collect();
         }
         for rows in self.tables() {
             let Some(first) = rows.first() else { continue };
-            text += &format!("**{}, {} mode**\n\n", marked(&first.workload), marked(&first.mode));
-            let header: Vec<String> = self.header(rows).iter().map(|cell| marked(cell)).collect();
-            text += &line(&header);
-            text += &format!("|---{}\n", "|---:".repeat(header.len() - 1) + "|");
-            for cells in self.cells(rows) {
-                text += &line(&cells.iter().map(|cell| marked(cell)).collect::<Vec<_>>());
+            let title = format!("{}, {} mode", first.workload, first.mode);
+            text += &format!("**{}**\n\n", marked(&title));
+            text += &document_table(&self.header(rows), &self.cells(rows));
+            let syns = syn::cells(rows);
+            if !syns.is_empty() {
+                text += &format!("**{}: {}**\n\n", marked(&title), syn::CAPTION);
+                text += &document_table(&syn::HEADER, &syns);
             }
-            text.push('\n');
+        }
+        if !self.goals.is_empty() {
+            text += &document_table(&syn::GOAL_HEADER, &syn::goal_cells(&self.goals));
         }
         text
     }
@@ -90,6 +103,22 @@ impl Comparison {
     fn references_of(&self, rows: &[Row]) -> impl Iterator<Item = &String> {
         self.references.iter().filter(|name| rows.iter().any(|row| row.ratios.contains_key(*name)))
     }
+}
+
+fn with_header(header: &[&str], cells: Vec<Vec<String>>) -> Vec<Vec<String>> {
+    let header = header.iter().map(|&cell| cell.to_owned()).collect();
+    [vec![header], cells].concat()
+}
+
+/// A table in Markdown: figures to the right.
+fn document_table(header: &[impl AsRef<str>], rows: &[Vec<String>]) -> String {
+    let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+    let mut text = line(header.iter().map(|cell| marked(cell.as_ref())).collect());
+    text += &format!("|---{}\n", "|---:".repeat(header.len() - 1) + "|");
+    text +=
+        &rows.iter().map(|cells| line(cells.iter().map(|cell| marked(cell)).collect())).collect::<String>();
+    text.push('\n');
+    text
 }
 
 /// A column of ratios: factors for the kernel, shares for a ceiling.

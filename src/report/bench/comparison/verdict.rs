@@ -1,10 +1,23 @@
 //! The result of a comparison in one sentence.
 
 use super::data::{Comparison, Row, SUBJECT, is_ceiling};
+use super::syn;
 use crate::bench::format::percent;
 
-/// handfast's rate relative to the kernel and to the first ceiling: medians, over all workloads and modes.
+/// Of connections, of SYNs alone, or of both.
 pub(super) fn sentence(comparison: &Comparison) -> String {
+    match syn::sentence(comparison) {
+        None => of_connections(comparison),
+        Some(syns) if comparison.rows.iter().all(|row| row.syn.is_some()) => match syns.is_empty() {
+            true => format!("{SUBJECT} itself was not measured."),
+            false => syns,
+        },
+        Some(syns) => format!("{} {syns}", of_connections(comparison)).trim_end().to_owned(),
+    }
+}
+
+/// handfast's rate relative to the kernel and to the first ceiling: medians, over all workloads and modes.
+fn of_connections(comparison: &Comparison) -> String {
     let own: Vec<&Row> = comparison.rows.iter().filter(|row| row.server == SUBJECT).collect();
     if own.is_empty() {
         return format!("{SUBJECT} itself was not measured.");

@@ -50,12 +50,12 @@ pub struct EffectiveDevice {
 /// Who answers SYNs by cookie on a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ActiveTier {
-    /// Nobody: cookies are off.
+    /// Cookies are off.
     None,
     /// The cores, as asked for.
     Engine,
     /// The cores, because the eBPF program cannot: why.
     EngineBecause(String),
-    /// The eBPF program, or as long as `--cookies auto` has no reason, nobody.
+    /// The eBPF program; under `--cookies auto` while the load asks for it.
     Ebpf,
 }

@@ -30,8 +30,8 @@ pub(super) struct OpenDevice {
 }
 
 impl OpenDevice {
-    /// Tells the program what it needs to know of the interface to answer SYNs there.
-    pub(super) fn tell_tier(&self, policy: &ParseConfig) {
+    /// Gives the program the properties of the interface that it needs to answer SYNs there.
+    pub(super) fn configure_tier(&self, policy: &ParseConfig) {
         self.program.set_tier_device(&TierDevice {
             transmit: match self.answers {
                 true => self.transmit().unwrap_or_default(),

@@ -240,7 +240,7 @@ impl Follow {
                 self.again = true;
                 continue;
             }
-            devices[number].tell_tier(&policy);
+            devices[number].configure_tier(&policy);
             let before = std::mem::replace(&mut self.followed.policies[number], policy);
             let now = self.followed.policies[number].mac;
             if before.mac != now {
@@ -260,7 +260,7 @@ impl Follow {
             };
             let now = open.can_answer();
             if now != before {
-                open.tell_tier(&self.followed.policies[number]);
+                open.configure_tier(&self.followed.policies[number]);
                 self.answers[number] = Some(now);
                 self.news.add(words::tier(&self.name(number), open.transmit().err()));
             }

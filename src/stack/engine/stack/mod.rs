@@ -122,7 +122,7 @@ impl Stack {
         let given = Given::of(&options);
         let policies: Vec<_> = devices.iter().map(|open| given.policy(&network, open.device.index)).collect();
         for (open, policy) in devices.iter().zip(&policies) {
-            open.tell_tier(policy);
+            open.configure_tier(policy);
         }
         let capture = options.capture.take();
         let listening = Arc::new(Listening::new(book, options.owned.clone(), devices.clone(), local));

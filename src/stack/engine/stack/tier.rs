@@ -32,7 +32,7 @@ use switch::{Answered, Switch};
 const CHANGING_TICK: Duration = Duration::from_millis(2);
 const PRESSED_TICK: Duration = Duration::from_millis(50);
 const CALM_TICK: Duration = Duration::from_secs(1);
-/// The filter is kept for so long after the last listener needed it.
+/// The time that the filter is kept after the last listener needed it.
 const KEPT: Duration = Duration::from_secs(30);
 /// Periods whose keys the program has, besides this one. A process that is stopped finds the program still
 /// answering after 13 of them, which are a quarter of an hour.
@@ -84,6 +84,10 @@ impl TierCounters {
     }
 }
 
+/// How long a start waits for a program that is to answer from the beginning, and how often it looks.
+const START: Duration = Duration::from_millis(500);
+const START_LOOK: Duration = Duration::from_millis(1);
+
 /// The thread.
 pub(super) struct TierThread {
     thread: Option<JoinHandle<()>>,
@@ -95,10 +99,16 @@ impl TierThread {
     pub(super) fn start(tier: CookieTier) -> std::io::Result<TierThread> {
         let (stop, wake) = (Arc::<AtomicBool>::default(), Arc::new(wake_event()?));
         tier.shared.board.set_waker(waker(wake.clone()));
+        let always = tier.shared.config.cookies == CookieMode::Always && !tier.listening.answering().1;
+        let (began, counters) = (Instant::now(), tier.counters.clone());
         let control = Control::new(tier);
         let (stops, wakes) = (stop.clone(), wake.clone());
         let thread =
             std::thread::Builder::new().name("hf-tier".into()).spawn(move || control.run(&stops, &wakes))?;
+        // Not for ever: the cores may not get to run, and answer SYNs as well.
+        while always && !counters.verifying.load(Relaxed) && began.elapsed() < START {
+            std::thread::sleep(START_LOOK);
+        }
         Ok(TierThread { thread: Some(thread), stop, wake })
     }
 
@@ -172,12 +182,12 @@ impl Control {
             self.set_verifying(false);
         }
         self.filter.keep(is_kept);
-        if is_kept && self.filter.is_complete() {
-            self.set_verifying(true);
-        }
         for listener in self.listeners.keys().copied().collect::<Vec<_>>() {
             let on = self.filter.is_complete() && self.listeners[&listener].wanted;
             self.turn(listener, on);
+        }
+        if is_kept && self.filter.is_complete() {
+            self.set_verifying(true);
         }
         let auto = self.tier.shared.config.cookies == CookieMode::Auto;
         match () {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-/// Rates are taken over so long.
+/// The window of a rate.
 const WINDOW: Duration = Duration::from_millis(100);
 /// The program begins at this many unanswered SYNs a second: with fewer, the cores' cookies cost little.
 const BEGIN: u64 = 10_000;
@@ -30,7 +30,7 @@ pub(super) struct Switch {
     /// At the beginning of the window, and how long ago that is.
     last: Answered,
     elapsed: Duration,
-    /// Few SYNs are unanswered for so long.
+    /// The time since when few SYNs are unanswered.
     quiet: Duration,
 }
 
@@ -64,7 +64,7 @@ mod tests {
 
     const TICK: Duration = Duration::from_millis(50);
 
-    /// So many milliseconds at these rates a second.
+    /// Time passes at these rates, SYNs and proven ACKs per second.
     fn pass(switch: &mut Switch, at: &mut Answered, millis: u64, syns: u64, proven: u64) {
         for _ in 0..millis / 50 {
             at.syns += syns / 20;
