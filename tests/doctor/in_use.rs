@@ -3,8 +3,7 @@
 use std::os::fd::AsFd;
 
 use handfast_lab::{Lab, SERVER_DEVICE};
-use handfast_stack::wire::EndpointRange;
-use handfast_stack::xdp::{Device, Program, Queue, QueueConfig};
+use handfast_stack::xdp::{Device, Program, Queue, QueueConfig, SteeringRule};
 use libbpf_rs::{Xdp, XdpFlags};
 use support::{Process, program};
 
@@ -85,7 +84,7 @@ fn a_program_that_was_left_attached() {
     for (flags, mode) in [(XdpFlags::SKB_MODE, "generic"), (XdpFlags::DRV_MODE, "native")] {
         let attach = || {
             let device = Device::open(SERVER_DEVICE).expect("the device");
-            let program = Program::load::<EndpointRange>(&[], &[]).expect("a program");
+            let program = Program::load::<SteeringRule>(&[], &[]).expect("a program");
             Xdp::new(program.as_fd()).attach(device.index as i32, flags).expect("attached by netlink");
         };
         lab.in_server(attach).expect("inside");

@@ -8,7 +8,7 @@ use super::listener_registry::CoreUpdate;
 use super::listeners::ListenerSet;
 use super::opener::Opener;
 use super::sweep::sweep_ms;
-use super::syn_load::SynBoard;
+use super::syn_board::SynBoard;
 use crate::observe::{Closed, CoreCounters};
 use crate::tcp::{
     ClosedConnection, Config, ConnectionHandler, Context, Cookies, Endpoints, IdleClock, IdleLimits,

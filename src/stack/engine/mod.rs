@@ -19,7 +19,8 @@
 //! - `core`: what a core has besides connections: services, `link_cache` (link headers of peers), `fair`
 //!   (rate limits), `fault` (injected faults).
 //! - `known_flows`: the filter of known flows, for the cookie tier.
-//! - `syn_load`: half-open connections by listener, and which listeners answer by cookie.
+//! - `syn_load`: half-open connections, and which listeners answer by cookie; `syn_board`: what the cookie tier
+//!   knows of that.
 //! - `listeners`: rules by prefix and port; `listener_cache`: the listeners of recent segments;
 //!   `listener_registry`: their numbers, and how running cores get other ones.
 //! - `port`: where frames come from and go to; `memory` is one in memory, `far` one of a device that the
@@ -74,6 +75,7 @@ mod snapshot;
 pub mod stack;
 mod stopwatch;
 mod sweep;
+mod syn_board;
 mod syn_load;
 mod timers;
 mod transition;
@@ -94,5 +96,5 @@ pub use priority::Priority;
 pub use privileges::{PrivilegeError, become_user, drop_privileges};
 pub use runner::Polling;
 pub use snapshot::{CoreSnapshot, KernelSnapshot, Named, QueueSnapshot, Snapshot, SteeringSnapshot};
-pub use syn_load::SynBoard;
+pub use syn_board::SynBoard;
 pub use worker::{Polled, Worker};

@@ -7,10 +7,7 @@
 //! state again when half-open connections and SYN-ACKs without an answer are few. Cores decide for
 //! themselves; what they have seen they post to the [`SynBoard`], by which the cookie tier decides.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
-
-use super::core::Waker;
+use super::syn_board::SynBoard;
 use crate::observe::CoreCounters;
 use crate::tcp::{Config, CookieMode, Time};
 
@@ -22,8 +19,6 @@ pub(super) const SAMPLE: usize = 1024;
 const HALF_OPEN_S: u64 = 8;
 /// Cookies end when the load has been small for this time, milliseconds.
 const QUIET_MS: u32 = 1000;
-/// Listeners on the board: those with smaller numbers.
-const BOARD: usize = 1024;
 
 /// One core's listeners of one address family.
 pub(super) struct SynLoad {
@@ -178,103 +173,6 @@ impl SynLoad {
     /// Listeners that answer by cookie because of their load.
     pub(super) fn switched(&self) -> usize {
         self.listeners.iter().filter(|load| load.cookies).count()
-    }
-}
-
-/// The load of listeners as the cores report it, and the decisions of the cookie tier. Any thread reads it.
-pub struct SynBoard {
-    listeners: Box<[BoardEntry]>,
-    /// Wakes the thread of the tier.
-    tier: OnceLock<Waker>,
-}
-
-#[derive(Default)]
-struct BoardEntry {
-    sent: AtomicU64,
-    proven: AtomicU64,
-    /// Cores that answer by cookie.
-    cores: AtomicU32,
-    /// The first window of new connections, bytes.
-    window: AtomicU32,
-    /// The eBPF program answers.
-    tier: AtomicBool,
-}
-
-/// The load of a listener that answers by cookie.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct PostedLoad {
-    /// Cores that answer by cookie.
-    pub cores: u32,
-    /// Cookies sent and proven, of all cores, since the start.
-    pub sent: u64,
-    pub proven: u64,
-    pub window: u16,
-}
-
-impl Default for SynBoard {
-    fn default() -> SynBoard {
-        SynBoard { listeners: (0..BOARD).map(|_| BoardEntry::default()).collect(), tier: OnceLock::new() }
-    }
-}
-
-impl SynBoard {
-    fn entry(&self, listener: u16) -> Option<&BoardEntry> {
-        self.listeners.get(usize::from(listener))
-    }
-
-    fn begun(&self, listener: u16) {
-        if let Some(entry) = self.entry(listener) {
-            entry.cores.fetch_add(1, Relaxed);
-        }
-        if let Some(wake) = self.tier.get() {
-            wake();
-        }
-    }
-
-    fn ended(&self, listener: u16) {
-        if let Some(entry) = self.entry(listener) {
-            entry.cores.fetch_sub(1, Relaxed);
-        }
-    }
-
-    fn post(&self, listener: u16, sent: u32, proven: u32) {
-        if let Some(entry) = self.entry(listener) {
-            entry.sent.fetch_add(u64::from(sent), Relaxed);
-            entry.proven.fetch_add(u64::from(proven), Relaxed);
-        }
-    }
-
-    fn has_tier(&self, listener: u16) -> bool {
-        self.entry(listener).is_some_and(|entry| entry.tier.load(Relaxed))
-    }
-
-    /// The first window that a listener's service gives.
-    pub(super) fn set_window(&self, listener: u16, window: u16) {
-        if let Some(entry) = self.entry(listener) {
-            entry.window.store(u32::from(window), Relaxed);
-        }
-    }
-
-    /// Whether the eBPF program answers a listener's SYNs.
-    pub(super) fn set_tier(&self, listener: u16, on: bool) {
-        if let Some(entry) = self.entry(listener) {
-            entry.tier.store(on, Relaxed);
-        }
-    }
-
-    /// Whom to wake when a listener begins to answer by cookie. Once.
-    pub(super) fn set_waker(&self, waker: Waker) {
-        let _ = self.tier.set(waker);
-    }
-
-    pub(super) fn load(&self, listener: u16) -> PostedLoad {
-        let Some(entry) = self.entry(listener) else { return PostedLoad::default() };
-        PostedLoad {
-            cores: entry.cores.load(Relaxed),
-            sent: entry.sent.load(Relaxed),
-            proven: entry.proven.load(Relaxed),
-            window: entry.window.load(Relaxed) as u16,
-        }
     }
 }
 
