@@ -53,7 +53,7 @@ fn device(device: &EffectiveDevice) -> String {
 /// [`cookie_tier`] of the eBPF program.
 pub(crate) const EBPF: &str = "ebpf";
 
-/// Who answers SYNs by cookie, as `--cookie-tier` writes it; `None`: nobody.
+/// Who answers SYNs by cookie, as `--cookie-tier` writes it; `None`: cookies are off.
 pub(crate) fn cookie_tier(tier: &ActiveTier) -> Option<&'static str> {
     match tier {
         ActiveTier::None => None,

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::partial_checksums;
 use handfast_stack::engine::stack::{Effective, EffectiveDevice};
 use handfast_stack::engine::{KernelSnapshot, Named, QueueSnapshot, Snapshot};
-use handfast_stack::xdp::{Mode, VERDICTS, sizing};
+use handfast_stack::xdp::{Mode, VERDICTS, Verdict, sizing};
 
 /// Checks in which one counter must have grown and the other not. Some drivers update their counters only
 /// every other second: a late update makes a counter grow once after the traffic has ended, not more often.
@@ -17,6 +17,16 @@ const MIN_CHECKS: u32 = 3;
 const MIN_FRAMES: u64 = 8;
 /// Requests for a MAC without any segment after the reply.
 const MIN_REQUESTS: u64 = 4;
+/// Frames to a MAC that was asked for.
+const FOLLOWING: [Verdict; 7] = [
+    Verdict::SocketTcp,
+    Verdict::SocketPort,
+    Verdict::SocketEcho,
+    Verdict::SocketSyn,
+    Verdict::SocketKnownSyn,
+    Verdict::SocketProven,
+    Verdict::TxSynAck,
+];
 /// With this many connections per queue, every queue must receive some.
 const CONNECTIONS_PER_QUEUE: u64 = 64;
 
@@ -235,8 +245,7 @@ fn idle_queues(device: &EffectiveDevice, queues: &[&QueueSnapshot], connections:
 /// Repeated requests for the MAC: the replies do not arrive.
 fn tags(device: &EffectiveDevice, verdicts: &Named) -> Option<String> {
     let asked = verdicts.named("socket_arp") + verdicts.named("socket_neighbour");
-    let follows =
-        verdicts.named("socket_tcp") + verdicts.named("socket_port") + verdicts.named("socket_echo");
+    let follows: u64 = FOLLOWING.iter().map(|verdict| verdicts.named(verdict.name())).sum();
     let name = &device.name;
     (asked >= MIN_REQUESTS && follows == 0).then(|| {
         format!(

@@ -74,7 +74,7 @@ pub struct DeviceReport {
     /// Bytes that the kernel pins for each queue; 0: not known.
     #[serde(default)]
     pub umem_bytes: u64,
-    /// Who answers SYNs by cookie at the start: `ebpf` or `engine`; `None`: nobody.
+    /// Who answers SYNs by cookie at the start: `ebpf` or `engine`; `None`: cookies are off.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cookie_tier: Option<String>,
     /// Why the eBPF program does not, if it cannot.

@@ -130,6 +130,7 @@ fn questions_that_are_never_followed_point_to_a_hidden_tag() {
     assert!(check(&[("socket_arp", 6)], false).is_empty());
     assert!(check(&[("socket_arp", 3)], true).is_empty());
     assert!(check(&[("socket_arp", 6), ("socket_tcp", 1)], true).is_empty());
+    assert!(check(&[("socket_arp", 6), ("tx_syn_ack", 1)], true).is_empty());
 }
 
 /// The warnings of one check; the next one repeats none.
