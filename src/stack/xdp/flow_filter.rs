@@ -4,7 +4,7 @@
 
 use std::slice;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 use std::{io, ptr::NonNull};
 
 use super::mapping::Mapping;
@@ -15,6 +15,8 @@ use crate::wire::flow_hash::{FlowHashKey, flow_hash};
 const LINE: usize = 64;
 /// Counters that a flow counts in; two of them may be one.
 const COUNTERS: u32 = 4;
+/// The smallest filter: 64 KiB.
+const MIN_LINES: u32 = 1 << 10;
 /// A counter that got this high stays: the number of flows in it is no longer known.
 const STUCK: u8 = u8::MAX;
 
@@ -25,8 +27,10 @@ const STUCK: u8 = u8::MAX;
 #[derive(Debug)]
 pub struct FlowFilter {
     counters: NonNull<AtomicU8>,
-    /// Lines less one; their number is a power of two.
-    mask: u64,
+    /// Lines in use less one: a power of two less one, so that a small filter stays in the cache.
+    mask: AtomicU32,
+    /// Lines that there is memory for.
+    capacity: u32,
     key: FlowHashKey,
     mapping: Arc<Mapping>,
 }
@@ -37,15 +41,32 @@ unsafe impl Send for FlowFilter {}
 unsafe impl Sync for FlowFilter {}
 
 impl FlowFilter {
-    /// The number of lines for this number of flows: eight of them share one when all are there.
+    /// The number of lines for at most this number of flows: eight of them share one when all are there.
     pub fn lines_for(flows: u32) -> u32 {
-        flows.div_ceil(8).next_power_of_two().clamp(1 << 10, 1 << 20)
+        flows.div_ceil(8).next_power_of_two().clamp(MIN_LINES, 1 << 20)
+    }
+
+    /// Uses this number of lines, rounded to a power of two, of those that there is memory for. Only while
+    /// nothing is added, removed or looked up.
+    pub fn resize(&self, lines: u32) {
+        let lines = lines.max(MIN_LINES).checked_next_power_of_two().map_or(self.capacity, |lines| lines);
+        self.mask.store(lines.min(self.capacity) - 1, Relaxed);
+    }
+
+    /// Lines that there is memory for.
+    pub fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    /// Lines in use.
+    pub fn lines(&self) -> u32 {
+        self.mask.load(Relaxed) + 1
     }
 
     /// The filter in a mapping of `lines` lines, a power of two.
     pub(super) fn in_mapping(mapping: Arc<Mapping>, lines: u32, key: FlowHashKey) -> io::Result<FlowFilter> {
         let counters = mapping.at(0, lines as usize * LINE)?;
-        Ok(FlowFilter { counters, mask: u64::from(lines) - 1, key, mapping })
+        Ok(FlowFilter { counters, mask: AtomicU32::new(lines - 1), capacity: lines, key, mapping })
     }
 
     /// A filter that no program reads, for simulations and tests.
@@ -80,20 +101,21 @@ impl FlowFilter {
 
     /// Removes every flow. Only while nothing is added or removed.
     pub fn clear(&self) {
-        for counter in self.counters() {
+        for counter in &self.counters()[..self.lines() as usize * LINE] {
             counter.store(0, Relaxed);
         }
     }
 
     fn counters(&self) -> &[AtomicU8] {
-        debug_assert!(self.mapping.len() as u64 > self.mask * LINE as u64);
+        let len = self.capacity as usize * LINE;
+        debug_assert!(self.mapping.len() >= len);
         // SAFETY: `in_mapping` has checked that all counters lie in the mapping, which `self` holds.
-        unsafe { slice::from_raw_parts(self.counters.as_ptr(), (self.mask as usize + 1) * LINE) }
+        unsafe { slice::from_raw_parts(self.counters.as_ptr(), len) }
     }
 
     fn counters_of<K: FlowKey>(&self, flow: &K) -> impl Iterator<Item = &AtomicU8> {
         let hash = flow_hash(&self.key, flow);
-        let start = (hash & self.mask) as usize * LINE;
+        let start = (hash as u32 & self.mask.load(Relaxed)) as usize * LINE;
         let line = self.counters().get(start..start + LINE).unwrap_or_default();
         (0..COUNTERS).filter_map(move |counter| line.get((hash >> (40 + 6 * counter)) as usize % LINE))
     }
@@ -148,6 +170,19 @@ mod tests {
         (0..300).for_each(|_| filter.add(&flow(1)));
         (0..300).for_each(|_| filter.remove(&flow(1)));
         assert!(filter.contains(&flow(1)), "a flow that may still be there was lost");
+    }
+
+    #[test]
+    fn a_filter_of_fewer_lines_works_the_same() {
+        let filter = filter(4096);
+        for (asked, lines) in [(1500, 2048), (1, 1024), (u32::MAX, 4096), (4096, 4096)] {
+            filter.resize(asked);
+            assert_eq!(filter.lines(), lines);
+            (0..1000).for_each(|n| filter.add(&flow(n)));
+            assert!((0..1000).all(|n| filter.contains(&flow(n))));
+            filter.clear();
+            assert!(filter.counters().iter().all(|counter| counter.load(Relaxed) == 0));
+        }
     }
 
     #[test]

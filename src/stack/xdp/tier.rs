@@ -202,6 +202,18 @@ impl Tier {
         true
     }
 
+    /// Uses this number of lines of the filter, rounded to a power of two. Only while the program does not read
+    /// it and no core writes to it.
+    pub fn resize_filter(&self, lines: u32) {
+        self.filter.resize(lines);
+        self.store32(offset_of!(Settings, filter_mask), self.filter.lines() - 1);
+    }
+
+    /// The largest number of lines of the filter.
+    pub fn filter_capacity(&self) -> u32 {
+        self.filter.capacity()
+    }
+
     /// The filter of known flows.
     pub fn filter(&self) -> &Arc<FlowFilter> {
         &self.filter

@@ -29,6 +29,7 @@ pub(super) struct State {
     shared: Arc<Shared>,
     cookies: Cookies,
     epoch: Instant,
+    counters: Vec<Arc<CoreCounters>>,
     tier: Arc<TierCounters>,
 }
 
@@ -42,6 +43,7 @@ impl State {
             shared: self.shared.clone(),
             cookies: self.cookies.clone(),
             epoch: self.epoch,
+            cores: self.counters.clone(),
             counters: self.tier.clone(),
         }
     }
@@ -161,5 +163,5 @@ pub(super) fn start_cores(
         }
     });
     let runners = runners.collect();
-    Ok((runners, State { watch, wakes, orders, tables, asked, shared, cookies, epoch, tier }))
+    Ok((runners, State { watch, wakes, orders, tables, asked, shared, cookies, epoch, counters, tier }))
 }

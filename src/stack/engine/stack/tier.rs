@@ -23,6 +23,7 @@ use super::listening::Listening;
 use crate::engine::Shared;
 use crate::engine::command_queue::CommandQueue;
 use crate::engine::runner::{now, wake_event, waker};
+use crate::observe::CoreCounters;
 use crate::tcp::{CookieMode, Cookies};
 use crate::xdp::{Tier, TierCounts};
 use filter::Filter;
@@ -47,6 +48,7 @@ pub(super) struct CookieTier {
     pub(super) shared: Arc<Shared>,
     pub(super) cookies: Cookies,
     pub(super) epoch: Instant,
+    pub(super) cores: Vec<Arc<CoreCounters>>,
     pub(super) counters: Arc<TierCounters>,
 }
 
@@ -145,7 +147,7 @@ struct Control {
 impl Control {
     fn new(tier: CookieTier) -> Control {
         Control {
-            filter: Filter::new(tier.tier.filter().clone(), tier.commands.clone()),
+            filter: Filter::new(tier.tier.clone(), tier.commands.clone()),
             listeners: BTreeMap::new(),
             needed: None,
             keys_of: None,
@@ -178,10 +180,13 @@ impl Control {
             self.needed = Some(self.looked);
         }
         let is_kept = self.needed.is_some_and(|needed| needed.elapsed() < KEPT);
+        let connections = self.tier.cores.iter().map(|core| core.connections.value() as u32).sum();
+        // A filter of another size is filled anew; the cores answer meanwhile.
+        let is_kept = is_kept && !(self.filter.is_complete() && self.filter.is_misfit(connections));
         if !is_kept {
             self.set_verifying(false);
         }
-        self.filter.keep(is_kept);
+        self.filter.keep(is_kept, connections);
         for listener in self.listeners.keys().copied().collect::<Vec<_>>() {
             let on = self.filter.is_complete() && self.listeners[&listener].wanted;
             self.turn(listener, on);
