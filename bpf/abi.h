@@ -148,6 +148,7 @@ struct tier_counts {
 	__u64 syn_acks; /* TX_SYN_ACK */
 	__u64 syns;     /* that the stack does not see: TX_SYN_ACK and DROP_SYN_LIMIT */
 	__u64 proven;   /* valid cookies */
+	__u64 unproven; /* DROP_UNPROVEN */
 };
 
 #define MAX_BROADCASTS 16
@@ -216,7 +217,7 @@ struct counters {
 #define TIER_KEYS 64
 #define TIER_LISTENER_SIZE 8
 #define TIER_LISTENER_WINDOW 4
-#define TIER_COUNTS_SIZE 24
+#define TIER_COUNTS_SIZE 32
 #define SOURCE_PREFIX_SIZE 16
 #define TIER_DEVICE_SIZE 88
 #define TIER_DEVICE_MAC 12

@@ -113,7 +113,11 @@ static __always_inline enum verdict ack_verdict(const struct tier *tier, __u32 l
 			counts->proven++;
 		return SOCKET_PROVEN;
 	}
-	return unproven_is_allowed(tier) ? SOCKET_UNPROVEN : DROP_UNPROVEN;
+	if (unproven_is_allowed(tier))
+		return SOCKET_UNPROVEN;
+	if (counts)
+		counts->unproven++;
+	return DROP_UNPROVEN;
 }
 
 /* The verdict on another segment than a SYN, to a listener in cookie mode. */

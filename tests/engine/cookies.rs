@@ -196,7 +196,7 @@ fn auto_is_on_from_the_bound_until_the_load_is_over() {
         clients.push(cookie(&mut lab, family, 4100));
         assert_eq!((by_cookie(&lab), lab.sim.connections()), (1, 16));
         // Fewer than the bound, but not for long enough.
-        clients[..9].iter().for_each(|client| drop(lab.send(&client.segment(".", &[]))));
+        clients[..9].iter().for_each(|client| lab.send(&client.segment(".", &[])));
         clients.push(cookie(&mut lab, family, 4101));
         assert_eq!((by_cookie(&lab), listeners(&lab)), (2, 1));
         lab.wait(900);
@@ -204,7 +204,7 @@ fn auto_is_on_from_the_bound_until_the_load_is_over() {
         lab.wait(900);
         lab.all(); // the SYN-ACKs of half-open connections again
         assert_eq!(listeners(&lab), 1, "a SYN-ACK was not answered");
-        clients[9..].iter().for_each(|client| drop(lab.send(&client.segment(".", &[]))));
+        clients[9..].iter().for_each(|client| lab.send(&client.segment(".", &[])));
         lab.wait(200);
         assert_eq!((listeners(&lab), lab.sim.counters(0).cookie_modes_ended.value()), (0, 1));
         clients.push(cookie(&mut lab, family, 4102));

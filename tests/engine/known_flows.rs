@@ -65,7 +65,11 @@ fn steps() -> impl Strategy<Value = Vec<(Step, usize)>> {
 #[test]
 fn every_connection_is_in_the_filter_and_leaves_it_at_its_end() {
     let mut runner = TestRunner::new(Config { cases: 48, ..Config::default() });
-    runner.run(&steps(), |steps| Ok(play(&steps))).unwrap();
+    let played = runner.run(&steps(), |steps| {
+        play(&steps);
+        Ok(())
+    });
+    played.unwrap();
 }
 
 fn play(steps: &[(Step, usize)]) {

@@ -156,18 +156,19 @@ fn syns_of_one_prefix_have_a_limit() {
                 let other = if cookies { DropUnproven } else { SocketTcp };
                 assert_eq!(bench.verdict(&with_flags(&of_prefix(1, 1), ACK)), other);
             }
-            let TierCounts { syn_acks, syns, proven } = bench.tier.counts(LISTENER).unwrap();
+            let TierCounts { syn_acks, syns, proven, unproven } = bench.tier.counts(LISTENER).unwrap();
             let counts = bench.program.counters().unwrap();
             assert_eq!(syn_acks, counts.sum(TxSynAck));
             assert_eq!(syns, counts.sum(TxSynAck) + counts.sum(DropSynLimit));
             assert_eq!(proven, 0);
+            assert_eq!(unproven, counts.sum(DropUnproven));
             assert_eq!(
                 bench.tier.all_counts(LISTENER + 1).unwrap(),
                 [
                     TierCounts::default(),
                     TierCounts::default(),
                     TierCounts::default(),
-                    TierCounts { syn_acks, syns, proven }
+                    TierCounts { syn_acks, syns, proven, unproven }
                 ]
             );
         }

@@ -37,7 +37,16 @@ impl<K: PacketKey> Flows<K> {
         let (before, listener, link) = (tcb.state, tcb.listener, tcb.next_hop);
         // As `Flows::event`, without the closure, which would copy what it returns.
         let mut cx = core.tcp.context(&conn.key, Some(conn.prf), number);
-        let out = match tcp::on_timer(timer, tcb, &mut cx) {
+        let action = match timer {
+            // A flood of the listener: the host must not send more than it receives. A client whose SYN-ACK was
+            // lost sends its SYN again.
+            Timer::SynAck if self.syn_load.answers_by_cookie(listener) => {
+                tcp::await_ack_of_syn(tcb, &mut cx);
+                Action::None
+            }
+            _ => tcp::on_timer(timer, tcb, &mut cx),
+        };
+        let out = match action {
             Action::Reply(emit)
             | Action::DropReply(_, emit)
             | Action::ReplyThenOutput(emit)

@@ -131,6 +131,7 @@ impl<K: PacketKey> Flows<K> {
         let segment = &rx.segment;
         let offer = if ctx.core.stopping { None } else { cookie_offer(ctx.core, rx) };
         let Some(offer) = offer else {
+            self.syn_load.ack_unmatched(listener);
             return ctx.reply(frame, segment.link_len, &segment.key, &reset);
         };
         match self.insert(ctx, rx, &frame) {

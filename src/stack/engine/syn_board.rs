@@ -94,6 +94,11 @@ impl SynBoard {
         let _ = self.tier.set(waker);
     }
 
+    /// Whether there is a tier that takes listeners.
+    pub(super) fn is_watched(&self) -> bool {
+        self.tier.get().is_some()
+    }
+
     pub(super) fn load(&self, listener: u16) -> PostedLoad {
         let Some(entry) = self.entry(listener) else { return PostedLoad::default() };
         PostedLoad {

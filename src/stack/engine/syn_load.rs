@@ -17,6 +17,9 @@ pub(super) const LOOK_MS: u32 = 50;
 pub(super) const SAMPLE: usize = 1024;
 /// How long an unanswered SYN-ACK takes a place, seconds: one and its two usual retransmissions.
 const HALF_OPEN_S: u64 = 8;
+/// ACKs without a connection in this time are a flood: 10,000 a second.
+const UNMATCHED: u32 = 1000;
+const FLOOD_MICROS: u64 = 100_000;
 /// Cookies end when the load has been small for this time, milliseconds.
 const QUIET_MS: u32 = 1000;
 
@@ -28,6 +31,9 @@ pub(super) struct SynLoad {
     pub cookies_from: u32,
     /// Some listeners answer by cookie because of their load.
     pub pressed: bool,
+    /// ACKs without a connection and without a valid cookie since this time.
+    unmatched: u32,
+    unmatched_since: Time,
     mode: CookieMode,
     listeners: Vec<ListenerLoad>,
     /// The time of the last look.
@@ -38,8 +44,9 @@ pub(super) struct SynLoad {
 pub(super) struct ListenerLoad {
     /// SYNs are answered by cookie.
     pub cookies: bool,
-    /// Cookies sent and proven since the last look.
-    pub sent: u32,
+    /// Cookies sent, ACKs without a connection, and cookies proven since the last look.
+    sent: u32,
+    unmatched: u32,
     proven: u32,
     /// Milliseconds since when the load is small.
     quiet_ms: u32,
@@ -57,6 +64,8 @@ impl SynLoad {
                 CookieMode::Always => 0,
             },
             pressed: false,
+            unmatched: 0,
+            unmatched_since: now,
             mode: config.cookies,
             listeners: vec![ListenerLoad::default(); listeners],
             looked: now,
@@ -88,6 +97,19 @@ impl SynLoad {
         }
     }
 
+    /// An ACK has neither a connection nor a valid cookie.
+    pub(super) fn ack_unmatched(&mut self, listener: u16) {
+        self.unmatched = self.unmatched.wrapping_add(1);
+        if let Some(load) = self.of(listener) {
+            load.unmatched = load.unmatched.wrapping_add(1);
+        }
+    }
+
+    /// Whether a listener answers by cookie because of its load.
+    pub(super) fn answers_by_cookie(&self, listener: u16) -> bool {
+        self.pressed && self.wants_cookie(listener)
+    }
+
     pub(super) fn cookie_proven(&mut self, listener: u16) {
         if let Some(load) = self.of(listener) {
             load.proven = load.proven.wrapping_add(1);
@@ -98,7 +120,10 @@ impl SynLoad {
     pub(super) fn is_due(&self, now: Time) -> bool {
         match self.pressed {
             true => now.micros.saturating_sub(self.looked.micros) >= u64::from(LOOK_MS) * 1000,
-            false => self.mode == CookieMode::Auto && self.half_open >= self.cookies_from,
+            false => {
+                self.mode == CookieMode::Auto
+                    && (self.half_open >= self.cookies_from || self.unmatched >= UNMATCHED)
+            }
         }
     }
 
@@ -120,6 +145,9 @@ impl SynLoad {
         if self.half_open >= self.cookies_from {
             self.begin_cookies(sample, board, counters);
         }
+        if self.unmatched >= UNMATCHED {
+            self.begin_verifying(now, board, counters);
+        }
         self.pressed = self.listeners.iter().any(|load| load.cookies);
     }
 
@@ -127,9 +155,10 @@ impl SynLoad {
         let bound = self.cookies_from;
         let few = self.half_open <= bound / 2;
         for (listener, load) in (0..).zip(&mut self.listeners).filter(|(_, load)| load.cookies) {
-            board.post(listener, load.sent, load.proven);
-            let unanswered = u64::from(load.sent.saturating_sub(load.proven)) * 1000 / elapsed_ms;
-            (load.sent, load.proven) = (0, 0);
+            let sent = load.sent.saturating_add(load.unmatched);
+            board.post(listener, sent, load.proven);
+            let unanswered = u64::from(sent.saturating_sub(load.proven)) * 1000 / elapsed_ms;
+            (load.sent, load.unmatched, load.proven) = (0, 0, 0);
             let is_small = few && unanswered * HALF_OPEN_S <= u64::from(bound) && !board.has_tier(listener);
             load.quiet_ms = if is_small { load.quiet_ms.saturating_add(elapsed_ms as u32) } else { 0 };
             if load.quiet_ms >= QUIET_MS {
@@ -167,6 +196,23 @@ impl SynLoad {
             left -= u64::from(load.sampled);
             counters.cookie_modes_begun.bump();
             board.begun(listener);
+        }
+    }
+
+    /// A flood of ACKs: its listeners go to the cookie tier, where the program verifies ACKs. Without a tier
+    /// nothing would be gained.
+    fn begin_verifying(&mut self, now: Time, board: &SynBoard, counters: &CoreCounters) {
+        let elapsed = now.micros.saturating_sub(self.unmatched_since.micros);
+        let all = std::mem::replace(&mut self.unmatched, 0);
+        self.unmatched_since = now;
+        let is_flood = board.is_watched() && elapsed <= FLOOD_MICROS;
+        for (listener, load) in (0u16..).zip(&mut self.listeners).filter(|(_, load)| !load.cookies) {
+            let unmatched = std::mem::replace(&mut load.unmatched, 0);
+            if is_flood && unmatched >= all / 4 {
+                *load = ListenerLoad { cookies: true, ..ListenerLoad::default() };
+                counters.cookie_modes_begun.bump();
+                board.begun(listener);
+            }
         }
     }
 
@@ -317,6 +363,29 @@ mod tests {
         at.board.set_tier(0, false);
         at.pass_in_looks(1000);
         assert!(!at.load.wants_cookie(0));
+    }
+
+    #[test]
+    fn a_flood_of_acks_brings_its_listener_to_the_tier() {
+        let mut at = Setting::new(CookieMode::Auto);
+        let acks = |at: &mut Setting, count: u32| {
+            for n in 0..count {
+                at.load.ack_unmatched(if n % 10 == 0 { 1 } else { 0 });
+                at.now.micros += 50;
+                at.poll_ends();
+            }
+        };
+        acks(&mut at, 5000);
+        assert_eq!((at.by_cookie(), at.switches()), ([false; 3], (0, 0)), "no tier watches");
+        at.board.set_waker(std::sync::Arc::new(|| {}));
+        at.pass(1000);
+        acks(&mut at, 1000); // the first after a pause
+        acks(&mut at, 1000);
+        assert_eq!((at.by_cookie(), at.switches()), ([true, false, false], (1, 0)));
+        acks(&mut at, 40_000);
+        assert!(at.load.wants_cookie(0), "the flood goes on");
+        at.pass_in_looks(1100);
+        assert_eq!((at.by_cookie(), at.switches()), ([false; 3], (1, 1)));
     }
 
     #[test]

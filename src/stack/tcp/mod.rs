@@ -65,4 +65,4 @@ pub use state::{
     on_segment, on_segment_closed, on_segment_listen, on_syn, on_syn_with_cookie, open, with_connection,
 };
 pub use tcb::{ACTIVE_OPEN, Negotiated, State, Tcb, TcbFlags};
-pub use timers::on_timer;
+pub use timers::{await_ack_of_syn, on_timer};

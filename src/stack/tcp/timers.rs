@@ -45,6 +45,15 @@ fn syn_lost(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
 }
 
 fn syn_ack_lost(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
+    if !await_ack_of_syn(tcb, cx) {
+        return Action::None;
+    }
+    cx.counters.syn_ack_retransmissions.bump();
+    Action::Reply(syn_ack(tcb, cx))
+}
+
+/// The timer of a SYN-ACK has expired: waits on, without sending it again. False: the connection has ended.
+pub fn await_ack_of_syn(tcb: &mut Tcb, cx: &mut Context<'_>) -> bool {
     let retries = tcb.retries();
     let (max_retries, end) = match tcb.is_active() {
         true => (cx.config.syn_retries.min(MAX_RETRIES), Closed::ConnectTimeout),
@@ -52,13 +61,12 @@ fn syn_ack_lost(tcb: &mut Tcb, cx: &mut Context<'_>) -> Action {
     };
     if retries >= max_retries {
         cx.close(tcb, end);
-        return Action::None;
+        return false;
     }
     tcb.set_retries(retries + 1);
     tcb.set(TcbFlags::SYN_LOST);
-    cx.counters.syn_ack_retransmissions.bump();
     cx.start(Timer::SynAck, syn_timeout(retries + 1));
-    Action::Reply(syn_ack(tcb, cx))
+    true
 }
 
 /// RFC 6298 5.4 to 5.6; the connection ends at R2 (MUST-20).

@@ -63,6 +63,8 @@ pub struct TierCounts {
     pub syns: u64,
     /// ACKs with a valid cookie.
     pub proven: u64,
+    /// ACKs without a connection and without a valid cookie, dropped.
+    pub unproven: u64,
 }
 
 /// `struct tier` of `bpf/abi.h`.
@@ -293,6 +295,7 @@ impl TierCounts {
                 syn_acks: sum.syn_acks + cpu.syn_acks,
                 syns: sum.syns + cpu.syns,
                 proven: sum.proven + cpu.proven,
+                unproven: sum.unproven + cpu.unproven,
             },
         )
     }

@@ -35,9 +35,15 @@ pub(super) struct State {
 
 impl State {
     /// What the thread of the cookie tier needs.
-    pub(super) fn cookie_tier(&self, tier: Arc<Tier>, listening: Arc<Listening>) -> CookieTier {
+    pub(super) fn cookie_tier(
+        &self,
+        tier: Arc<Tier>,
+        devices: Arc<[OpenDevice]>,
+        listening: Arc<Listening>,
+    ) -> CookieTier {
         CookieTier {
             tier,
+            devices,
             listening,
             commands: self.orders.clone(),
             shared: self.shared.clone(),

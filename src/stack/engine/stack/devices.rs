@@ -1,6 +1,7 @@
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
@@ -11,6 +12,7 @@ use super::{
     ActiveTier, CookieTierOptions, Effective, EffectiveDevice, StackConfig, StartError, TierChoice,
     UnprovenAcks, notes,
 };
+use crate::engine::FaultInjection;
 use crate::engine::runner::now;
 use crate::tcp::{Config, CookieMode, MIN_MSS};
 use crate::wire::{EndpointRange, ParseConfig};
@@ -27,20 +29,29 @@ pub(super) struct OpenDevice {
     mode: Mode,
     /// The program may answer SYNs here, if it can.
     answers: bool,
+    /// It can: see [`OpenDevice::configure_tier`].
+    answering: AtomicBool,
 }
 
 impl OpenDevice {
     /// Gives the program the properties of the interface that it needs to answer SYNs there.
     pub(super) fn configure_tier(&self, policy: &ParseConfig) {
+        let transmit = match self.answers {
+            true => self.transmit().unwrap_or_default(),
+            false => Transmit::Nothing,
+        };
+        self.answering.store(transmit != Transmit::Nothing, Relaxed);
         self.program.set_tier_device(&TierDevice {
-            transmit: match self.answers {
-                true => self.transmit().unwrap_or_default(),
-                false => Transmit::Nothing,
-            },
+            transmit,
             accepts_partial: policy.accept_partial_checksum,
             mac: policy.mac,
             broadcasts: policy.broadcasts().collect(),
         });
+    }
+
+    /// As [`OpenDevice::can_answer`] when the tier was configured last.
+    pub(super) fn is_answering(&self) -> bool {
+        self.answering.load(Relaxed)
     }
 
     /// Whether the program answers SYNs here when it is to.
@@ -109,6 +120,9 @@ fn active_tier(options: &StackConfig, open: &OpenDevice, has_tier: bool) -> Resu
         if options.config.cookies == CookieMode::Never || options.listen.is_empty() {
             return Ok(ActiveTier::None);
         }
+        if options.fault != FaultInjection::default() {
+            return Ok(ActiveTier::EngineBecause("faults are injected by the cores".to_owned()));
+        }
         let can = if has_tier { open.transmit() } else { Err("its maps cannot be made".to_owned()) };
         return match can {
             Ok(_) => Ok(ActiveTier::Ebpf),
@@ -145,7 +159,7 @@ pub(super) fn open_device(
             active.notes.push(note.clone());
         }
     }
-    let open = OpenDevice { device, program, mode, answers };
+    let open = OpenDevice { device, program, mode, answers, answering: AtomicBool::new(false) };
     let cookie_tier = active_tier(options, &open, tier.is_some())?;
     let device = &open.device;
     active.devices.push(EffectiveDevice {

@@ -129,7 +129,7 @@ impl Stack {
         let (announce, no_arp) = (options.announce, options.bounds.no_arp);
         let (runners, state) =
             start_cores(options, (basis, gateway), rules, policies.clone(), &devices, ports, &mut active)?;
-        let tier = tier.map(|tier| state.cookie_tier(tier, listening.clone()));
+        let tier = tier.map(|tier| state.cookie_tier(tier, devices.clone(), listening.clone()));
         let followed = Followed {
             changes,
             devices: devices.clone(),

@@ -19,6 +19,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::EventFd;
 use serde::{Deserialize, Serialize};
 
+use super::devices::OpenDevice;
 use super::listening::Listening;
 use crate::engine::Shared;
 use crate::engine::command_queue::CommandQueue;
@@ -43,6 +44,7 @@ const PERIODS_AFTER: u64 = 13;
 /// What the thread works with.
 pub(super) struct CookieTier {
     pub(super) tier: Arc<Tier>,
+    pub(super) devices: Arc<[OpenDevice]>,
     pub(super) listening: Arc<Listening>,
     pub(super) commands: Vec<Arc<CommandQueue>>,
     pub(super) shared: Arc<Shared>,
@@ -100,8 +102,13 @@ pub(super) struct TierThread {
 impl TierThread {
     pub(super) fn start(tier: CookieTier) -> std::io::Result<TierThread> {
         let (stop, wake) = (Arc::<AtomicBool>::default(), Arc::new(wake_event()?));
-        tier.shared.board.set_waker(waker(wake.clone()));
-        let always = tier.shared.config.cookies == CookieMode::Always && !tier.listening.answering().1;
+        let answers = tier.devices.iter().any(OpenDevice::is_answering);
+        // Where the other end of a veth may change its mind, too.
+        if answers || tier.devices.iter().any(OpenDevice::may_change) {
+            tier.shared.board.set_waker(waker(wake.clone()));
+        }
+        let always =
+            answers && tier.shared.config.cookies == CookieMode::Always && !tier.listening.answering().1;
         let (began, counters) = (Instant::now(), tier.counters.clone());
         let control = Control::new(tier);
         let (stops, wakes) = (stop.clone(), wake.clone());
@@ -220,6 +227,7 @@ impl Control {
     /// Takes note of what each listener has answered by cookie.
     fn follow_listeners(&mut self, elapsed: Duration) {
         let (known, faults) = self.tier.listening.answering();
+        let answers = self.tier.devices.iter().any(OpenDevice::is_answering);
         let mode = self.tier.shared.config.cookies;
         let counts = self.tier.tier.all_counts(known.iter().max().map_or(0, |last| last.saturating_add(1)));
         for listener in &known {
@@ -230,14 +238,15 @@ impl Control {
                 Err(_) if self.listeners.get(listener).is_some_and(|switch| switch.on) => continue,
                 Err(_) => TierCounts::default(),
             };
-            let answered = Answered { syns: load.sent + program.syns, proven: load.proven };
+            let answered =
+                Answered { syns: load.sent + program.syns + program.unproven, proven: load.proven };
             if mode == CookieMode::Always || load.cores > 0 {
                 self.listeners.entry(*listener).or_insert_with(|| Switch::new(answered));
             }
             let Some(switch) = self.listeners.get_mut(listener) else { continue };
             switch.note(answered, elapsed);
             // Faults are injected by the cores.
-            switch.wanted = !faults && (mode == CookieMode::Always || switch.wanted);
+            switch.wanted = answers && !faults && (mode == CookieMode::Always || switch.wanted);
             if load.cores == 0 && !switch.wanted && !switch.on {
                 self.listeners.remove(listener);
             }
