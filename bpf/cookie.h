@@ -21,9 +21,10 @@ struct clock {
 	__u32 millis;
 };
 
-static __always_inline struct clock read_clock(const struct tier *tier)
+/* At CLOCK_MONOTONIC. */
+static __always_inline struct clock clock_at(const struct tier *tier, __u64 ns)
 {
-	__u64 millis = (bpf_ktime_get_ns() - tier->epoch_ns) / NS_PER_MS;
+	__u64 millis = (ns - tier->epoch_ns) / NS_PER_MS;
 	struct clock clock = { .period = millis / (PERIOD_NS / NS_PER_MS), .millis = millis };
 
 	return clock;

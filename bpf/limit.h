@@ -7,11 +7,11 @@
 
 #define NS_PER_S 1000000000ull
 
-/* Takes a token, if there is one, from a bucket that holds up to `burst`, at least one, and gains
+/* Takes a token at `now`, if there is one, from a bucket that holds up to `burst`, at least one, and gains
  * `per_second`. */
-static __always_inline int take_token(__u64 *full_at, __u32 per_second, __u32 burst)
+static __always_inline int take_token(__u64 *full_at, __u64 now, __u32 per_second, __u32 burst)
 {
-	__u64 now = bpf_ktime_get_ns(), interval, from;
+	__u64 interval, from;
 
 	if (!per_second)
 		return 0;
@@ -24,7 +24,8 @@ static __always_inline int take_token(__u64 *full_at, __u32 per_second, __u32 bu
 }
 
 /* Whether this SYN is within the limit of its source prefix. */
-static __always_inline int syn_is_allowed(const struct tier *tier, const struct flow *flow, int is_ipv6)
+static __always_inline int syn_is_allowed(const struct tier *tier, const struct flow *flow, __u64 now,
+					  int is_ipv6)
 {
 	struct source_prefix prefix = {
 		.family = is_ipv6 ? FAMILY_IPV6 : FAMILY_IPV4,
@@ -36,8 +37,8 @@ static __always_inline int syn_is_allowed(const struct tier *tier, const struct 
 		return 1;
 	bucket = bpf_map_lookup_elem(&syn_buckets, &prefix);
 	if (bucket)
-		return take_token(bucket, tier->syn_limit, tier->syn_burst);
-	take_token(&full_at, tier->syn_limit, tier->syn_burst);
+		return take_token(bucket, now, tier->syn_limit, tier->syn_burst);
+	take_token(&full_at, now, tier->syn_limit, tier->syn_burst);
 	/* No memory for one more bucket: the SYN is not to blame. */
 	bpf_map_update_elem(&syn_buckets, &prefix, &full_at, BPF_ANY);
 	return 1;
@@ -48,7 +49,8 @@ static __always_inline int unproven_is_allowed(const struct tier *tier)
 	__u32 only = 0;
 	__u64 *bucket = bpf_map_lookup_elem(&unproven_bucket, &only);
 
-	return bucket && take_token(bucket, tier->unproven_per_second, tier->unproven_per_second);
+	return bucket && take_token(bucket, bpf_ktime_get_ns(), tier->unproven_per_second,
+				    tier->unproven_per_second);
 }
 
 #endif

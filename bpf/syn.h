@@ -241,17 +241,19 @@ static __always_inline enum verdict answer_syn(struct xdp_md *ctx, __u64 network
 	struct clock clock;
 	struct syn syn;
 	__u32 irs;
+	__u64 now;
 
 	if (!settings || !counts || !tier || !find_headers(&syn, ctx, network_at, tcp_at, is_ipv6))
 		return SOCKET_SYN;
 	if (is_known(tier, flow_hash(tier, &syn.flow, is_ipv6)))
 		return SOCKET_KNOWN_SYN;
 	irs = bpf_ntohl(syn.tcp->seq);
-	clock = read_clock(tier);
+	now = coarse_ns();
+	clock = clock_at(tier, now);
 	key = key_of(tier, clock.period);
 	if (key->number != clock.period)
 		return SOCKET_SYN;
-	if (!syn_is_allowed(tier, &syn.flow, is_ipv6)) {
+	if (!syn_is_allowed(tier, &syn.flow, now, is_ipv6)) {
 		counts->syns++;
 		return DROP_SYN_LIMIT;
 	}

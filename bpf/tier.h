@@ -95,7 +95,8 @@ static __always_inline int has_cookie(const struct tier *tier, const struct flow
 				      const struct tcphdr *tcp, int is_ipv6)
 {
 	__u32 irs = bpf_ntohl(tcp->seq) - 1, cookie = bpf_ntohl(tcp->ack_seq) - 1;
-	__u64 period = read_clock(tier).period;
+	/* By the exact clock: the stack may have begun a new period and issued this cookie. */
+	__u64 period = clock_at(tier, bpf_ktime_get_ns()).period;
 
 	return is_of_period(tier, period, flow, is_ipv6, irs, cookie) ||
 	       (period && is_of_period(tier, period - 1, flow, is_ipv6, irs, cookie));
@@ -161,7 +162,7 @@ static __always_inline enum verdict limit_verdict(struct xdp_md *ctx, __u64 netw
 	struct syn syn;
 
 	if (!tier || !counts || !find_headers(&syn, ctx, network_at, tcp_at, is_ipv6) ||
-	    syn_is_allowed(tier, &syn.flow, is_ipv6))
+	    syn_is_allowed(tier, &syn.flow, coarse_ns(), is_ipv6))
 		return SOCKET_TCP;
 	counts->syns++;
 	return DROP_SYN_LIMIT;

@@ -1,4 +1,4 @@
-//! The keyed hash of a 4-tuple that the eBPF program computes as well (`flow_hash` in `bpf/tier.h`), for the
+//! The keyed hash of a 4-tuple that the eBPF program computes as well (`flow_hash` in `bpf/flow.h`), for the
 //! filter of known flows.
 //!
 //! Five multiplications at most. Not a pseudo-random function: an attacker with two 4-tuples of one hash

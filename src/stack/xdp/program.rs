@@ -3,7 +3,8 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle, ObjectBuilder};
+use libbpf_rs::{ErrorKind, MapCore, MapFlags, MapHandle, ObjectBuilder, ProgramType};
+use libbpf_sys::BPF_FUNC_ktime_get_coarse_ns;
 
 use super::abi;
 use super::claims::{self, Claim};
@@ -18,6 +19,8 @@ use super::tier_device::{DeviceMap, TierDevice};
 use super::verdict::VerdictCounts;
 use super::{attach, libbpf_log};
 
+/// The section of the settings that are set before loading.
+const CONFIG: &str = ".rodata.config";
 static OBJECT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/steer.bpf.o"));
 
 /// The steering program in the kernel: its code, its maps and, once attached, its link.
@@ -184,6 +187,8 @@ fn load(tier: Option<&Tier>) -> libbpf_rs::Result<Program> {
         let map = object.maps_mut().find(|map| map.name() == *name);
         map.ok_or_else(|| missing(name))?.reuse_fd(shared.as_fd())?;
     }
+    let mut config = object.maps_mut().find(|map| map.name() == CONFIG).ok_or_else(|| missing(CONFIG))?;
+    config.set_initial_value(&u32::from(has_coarse_clock()).to_ne_bytes())?;
     let object = object.load()?;
     let map = |name: &str| {
         let found = object.maps().find(|map| map.name() == name);
@@ -199,6 +204,11 @@ fn load(tier: Option<&Tier>) -> libbpf_rs::Result<Program> {
         device: DeviceMap::new(&map("tier_device")?)?,
         link: None,
     })
+}
+
+/// Whether a program may read the coarse clock: not before Linux 5.11. The exact clock does as well.
+fn has_coarse_clock() -> bool {
+    ProgramType::Xdp.is_helper_supported(BPF_FUNC_ktime_get_coarse_ns).unwrap_or(false)
 }
 
 fn missing(name: &str) -> libbpf_rs::Error {
