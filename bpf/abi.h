@@ -128,6 +128,8 @@ struct tier {
 	__u16 reserved;
 	__u32 syn_limit;           /* SYNs per second, source prefix and CPU; 0: no limit */
 	__u32 syn_burst;           /* SYNs of a prefix at once */
+	__u32 generation;          /* another one after each change of settings or rules; 0: no short way */
+	__u32 reserved2;
 	struct period_key keys[PERIOD_KEYS]; /* by number % PERIOD_KEYS */
 };
 
@@ -208,13 +210,13 @@ struct counters {
 #define OWNED_PORTS 8
 #define OWNED_RANGES 8200
 #define PORT_RANGE_SIZE 8
-#define TIER_SIZE 448
+#define TIER_SIZE 456
 #define TIER_EPOCH 8
 #define TIER_FLOW_KEY 16
 #define TIER_TIMESTAMP_OFFSET 40
 #define TIER_MSS 48
 #define TIER_SYN_LIMIT 56
-#define TIER_KEYS 64
+#define TIER_KEYS 72
 #define TIER_LISTENER_SIZE 8
 #define TIER_LISTENER_WINDOW 4
 #define TIER_COUNTS_SIZE 32

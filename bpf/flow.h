@@ -141,4 +141,16 @@ static __always_inline void note_proven(__u64 hash)
 		*entry = fingerprint(hash);
 }
 
+static __always_inline int is_group_mac(const __u8 *mac)
+{
+	return mac[0] & 1;
+}
+
+static __always_inline int is_same_mac(const __u8 *one, const __u8 *other)
+{
+	const __u16 *a = (const __u16 *)one, *b = (const __u16 *)other;
+
+	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2];
+}
+
 #endif

@@ -6,6 +6,7 @@
  */
 #include "frame.h"
 #include "tier.h"
+#include "usual_syn.h"
 
 static __always_inline void count(enum verdict verdict)
 {
@@ -38,11 +39,14 @@ int steer(struct xdp_md *ctx)
 		.at = (void *)(long)ctx->data,
 		.end = (void *)(long)ctx->data_end,
 	};
-	enum verdict verdict = frame_verdict(&cursor);
+	enum verdict verdict = usual_verdict(ctx);
 	int action = XDP_PASS;
 
-	if (verdict == SOCKET_TCP && cursor.owned)
-		verdict = tier_verdict(ctx, &cursor);
+	if (verdict == NOT_USUAL) {
+		verdict = frame_verdict(&cursor);
+		if (verdict == SOCKET_TCP && cursor.owned)
+			verdict = tier_verdict(ctx, &cursor);
+	}
 	if (verdict >= DROP_NO_SOCKET) {
 		action = XDP_DROP;
 	} else if (verdict == TX_SYN_ACK) {

@@ -9,6 +9,7 @@
 
 #include "limit.h"
 #include "reply.h"
+#include "syn_route.h"
 
 /* A SYN in its frame. */
 struct syn {
@@ -21,18 +22,6 @@ struct syn {
 	__u64 addresses;   /* their sum */
 	struct flow flow;
 };
-
-static __always_inline int is_group_mac(const __u8 *mac)
-{
-	return mac[0] & 1;
-}
-
-static __always_inline int is_same_mac(const __u8 *one, const __u8 *other)
-{
-	const __u16 *a = (const __u16 *)one, *b = (const __u16 *)other;
-
-	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2];
-}
 
 /* Whether the program answers on this interface, and to these MACs. */
 static __always_inline int is_answered(const struct tier_device *device, const struct ethhdr *ethernet)
@@ -227,6 +216,15 @@ static __always_inline enum verdict check_syn(struct xdp_md *ctx, __u64 network_
 	return verdict == TX_SYN_ACK ? check_endpoints(&syn.flow, device, is_ipv6) : verdict;
 }
 
+/* As the settings are now, which may be others than those that led here. */
+static __always_inline int is_answered_now(const struct tier_listener *settings, const struct ethhdr *ethernet)
+{
+	__u32 only = 0;
+	struct tier_device *device = bpf_map_lookup_elem(&tier_device, &only);
+
+	return *(const volatile __u32 *)&settings->mode == LISTENER_COOKIES && device && is_answered(device, ethernet);
+}
+
 /* Answers a SYN that nothing speaks against, if its 4-tuple is not known, and within the limit of its
  * source. `options` as they were read. */
 static __always_inline enum verdict answer_syn(struct xdp_md *ctx, __u64 network_at, __u64 tcp_at,
@@ -243,8 +241,11 @@ static __always_inline enum verdict answer_syn(struct xdp_md *ctx, __u64 network
 	__u32 irs;
 	__u64 now;
 
+	__u32 generation;
+
 	if (!settings || !counts || !tier || !find_headers(&syn, ctx, network_at, tcp_at, is_ipv6))
 		return SOCKET_SYN;
+	generation = *(const volatile __u32 *)&tier->generation;
 	if (is_known(tier, flow_hash(tier, &syn.flow, is_ipv6)))
 		return SOCKET_KNOWN_SYN;
 	irs = bpf_ntohl(syn.tcp->seq);
@@ -262,6 +263,8 @@ static __always_inline enum verdict answer_syn(struct xdp_md *ctx, __u64 network
 	syn_ack.value = cookie_timestamp(clock.millis, timestamp_bits(options)) + tier->timestamp_offset;
 	syn_ack.seq = (cookie_mac(key, &syn.flow, is_ipv6) ^ mss_index(peer_mss(options, tier, is_ipv6))) +
 		      spread(irs);
+	if (generation && network_at == ETH_HLEN && is_answered_now(settings, syn.frame))
+		note_route(&syn.flow, syn.tcp->dest, syn.frame, generation, listener, settings->window, is_ipv6);
 	verdict = send_syn_ack(ctx, network_at, &syn.flow, &syn_ack, syn.addresses, is_ipv6);
 	if (verdict == TX_SYN_ACK) {
 		counts->syns++;

@@ -36,6 +36,7 @@ pub struct Program {
     counts: VerdictWatch,
     claims: MapHandle,
     device: DeviceMap,
+    tier: Option<Arc<Tier>>,
     link: Option<Link>,
 }
 
@@ -57,7 +58,7 @@ impl Program {
     ///
     /// # Errors
     /// As [`Program::load`].
-    pub fn load_with<R>(rules: &[R], local: &[IpAddr], tier: Option<&Tier>) -> Result<Self, ProgramError>
+    pub fn load_with<R>(rules: &[R], local: &[IpAddr], tier: Option<&Arc<Tier>>) -> Result<Self, ProgramError>
     where
         for<'a> SteeringRule: From<&'a R>,
     {
@@ -121,12 +122,21 @@ impl Program {
         let rules: Vec<SteeringRule> = rules.iter().map(SteeringRule::from).collect();
         let entries = flatten(&rules, local);
         // A panic while the lock was held leaves the maps usable: their keys are recorded one by one.
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner).replace(&entries)
+        let replaced = self.rules.lock().unwrap_or_else(PoisonError::into_inner).replace(&entries);
+        self.renew_tier();
+        replaced
+    }
+
+    fn renew_tier(&self) {
+        if let Some(tier) = &self.tier {
+            tier.renew();
+        }
     }
 
     /// Sets the cookie tier's settings of the interface. Needs no system call.
     pub fn set_tier_device(&self, device: &TierDevice) {
         self.device.set(device);
+        self.renew_tier();
     }
 
     /// Frames by verdict since the program was loaded.
@@ -181,9 +191,9 @@ fn is_about_capabilities(log: &str) -> bool {
 }
 
 /// Loads the object and duplicates the descriptors of its program and maps; libbpf's own are closed.
-fn load(tier: Option<&Tier>) -> libbpf_rs::Result<Program> {
+fn load(tier: Option<&Arc<Tier>>) -> libbpf_rs::Result<Program> {
     let mut object = ObjectBuilder::default().open_memory(OBJECT)?;
-    for (name, shared) in tier.map(Tier::maps).unwrap_or_default() {
+    for (name, shared) in tier.map(|tier| tier.maps()).unwrap_or_default() {
         let map = object.maps_mut().find(|map| map.name() == *name);
         map.ok_or_else(|| missing(name))?.reuse_fd(shared.as_fd())?;
     }
@@ -202,6 +212,7 @@ fn load(tier: Option<&Tier>) -> libbpf_rs::Result<Program> {
         counts: VerdictWatch(Arc::new(map("counts")?)),
         claims: map("claims")?,
         device: DeviceMap::new(&map("tier_device")?)?,
+        tier: tier.cloned(),
         link: None,
     })
 }

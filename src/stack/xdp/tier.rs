@@ -5,7 +5,7 @@ use std::io;
 use std::mem::offset_of;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed, Ordering::Release};
 
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 use libbpf_sys::{BPF_F_MMAPABLE, bpf_map_create_opts};
@@ -28,6 +28,11 @@ pub struct Tier {
     counts: MapHandle,
     /// Every shared map, by its name in the program.
     maps: Vec<(&'static str, MapHandle)>,
+    ready: AtomicBool,
+    /// The next number of `generation` of the settings.
+    generation: AtomicU32,
+    /// SYNs have a limit.
+    limits: bool,
 }
 
 /// The settings of a [`Tier`].
@@ -82,6 +87,8 @@ struct Settings {
     reserved: u16,
     syn_limit: u32,
     syn_burst: u32,
+    generation: u32,
+    reserved2: u32,
     keys: [PeriodKey; abi::PERIOD_KEYS as usize],
 }
 
@@ -148,6 +155,9 @@ impl Tier {
                 ("unproven_bucket", unproven),
             ],
             settings,
+            ready: AtomicBool::new(false),
+            generation: AtomicU32::new(1),
+            limits: config.syn_limit > 0,
         };
         tier.write(&Settings::new(config, lines))?;
         Ok(tier)
@@ -175,6 +185,16 @@ impl Tier {
     /// verified.
     pub fn set_ready(&self, ready: bool) {
         self.store32(offset_of!(Settings, ready), u32::from(ready));
+        self.ready.store(ready, Relaxed);
+        self.renew();
+    }
+
+    /// Settings or rules have changed: the program forgets how it answered before.
+    pub(super) fn renew(&self) {
+        let generation = self.generation.fetch_add(1, Relaxed).max(1);
+        // A limit is counted by source, on the whole way.
+        let is_short = self.ready.load(Relaxed) && !self.limits;
+        self.store32(offset_of!(Settings, generation), if is_short { generation } else { 0 });
     }
 
     /// Sets CLOCK_MONOTONIC when the stack's clock was 0, nanoseconds, modulo 2^64.
@@ -198,9 +218,13 @@ impl Tier {
         else {
             return false;
         };
-        window_word.store(u32::from_ne_bytes([low, high, 0, 0]), Relaxed);
-        // The program sees the window first.
-        mode_word.store(mode, Release);
+        let window = u32::from_ne_bytes([low, high, 0, 0]);
+        if (mode_word.load(Relaxed), window_word.load(Relaxed)) != (mode, window) {
+            window_word.store(window, Relaxed);
+            // The program sees the window first.
+            mode_word.store(mode, Release);
+            self.renew();
+        }
         true
     }
 
@@ -281,6 +305,8 @@ impl Settings {
             reserved: 0,
             syn_limit: config.syn_limit,
             syn_burst: config.syn_burst,
+            generation: 0,
+            reserved2: 0,
             keys: [PeriodKey { number: NO_PERIOD, key: [0; 2] }; abi::PERIOD_KEYS as usize],
         }
     }

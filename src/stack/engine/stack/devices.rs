@@ -141,7 +141,7 @@ fn active_tier(options: &StackConfig, open: &OpenDevice, has_tier: bool) -> Resu
 pub(super) fn open_device(
     options: &StackConfig,
     device: Device,
-    (rules, local, tier): (&[SteeringRule], &[IpAddr], Option<&Tier>),
+    (rules, local, tier): (&[SteeringRule], &[IpAddr], Option<&Arc<Tier>>),
     active: &mut Effective,
 ) -> Result<(OpenDevice, Vec<Queue>), StartError> {
     let [.., largest] = FRAME_SIZES;

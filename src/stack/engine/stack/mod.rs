@@ -106,7 +106,7 @@ impl Stack {
         let mut ports: Vec<Vec<(Queue, usize)>> = cpus.iter().map(|_| Vec::new()).collect();
         let (mut next, mut speakers) = (0, Vec::new());
         for (number, device) in found.into_iter().enumerate() {
-            let steered = (&rules_of_devices[..], &local[..], tier.as_deref());
+            let steered = (&rules_of_devices[..], &local[..], tier.as_ref());
             let (open, queues) = open_device(&options, device, steered, &mut active)?;
             speakers.push(next % cpus.len());
             for mut queue in queues {
