@@ -92,8 +92,9 @@ static __always_inline int is_broadcast(__be32 address, const struct tier_device
 
 	if ((address & bpf_htonl(3)) != bpf_htonl(3))
 		return 0;
-	for (i = 0; i < MAX_BROADCASTS; i++) {
-		if (i < device->broadcast_count && device->broadcasts[i] == address)
+#pragma clang loop unroll(disable)
+	for (i = 0; i < MAX_BROADCASTS && i < device->broadcast_count; i++) {
+		if (device->broadcasts[i] == address)
 			return 1;
 	}
 	return 0;

@@ -13,5 +13,6 @@ mod tier_flows;
 mod tier_frames;
 mod tier_rules;
 mod tier_syns;
+mod tier_usual;
 mod truncation;
 mod verdicts;

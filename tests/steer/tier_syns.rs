@@ -1,8 +1,8 @@
 //! SYNs to a listener in cookie mode: the program against the stack.
 
 use handfast_stack::observe::DropReason;
-use handfast_stack::wire::{Flags, FlowKey4, Packet, PacketKey, ParseConfig, Segment, SegmentInfo, parse};
 use handfast_stack::tcp::Time;
+use handfast_stack::wire::{Flags, FlowKey4, Packet, PacketKey, ParseConfig, Segment, SegmentInfo, parse};
 use handfast_stack::xdp::Verdict::{self, *};
 
 use crate::kernel::{privileged, run};
