@@ -114,7 +114,7 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
     }
 }
 
-/// What the eBPF program's answers mean for other options.
+/// The effects of the eBPF program's answers on other options.
 fn tier_note(arguments: &RespondArgs, active: &Effective) -> Option<&'static str> {
     let in_ebpf = active.devices.iter().any(|device| device.cookie_tier == ActiveTier::Ebpf);
     match (in_ebpf, arguments.fault.is_some(), arguments.capture.pcap.is_some()) {

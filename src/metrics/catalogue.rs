@@ -187,7 +187,7 @@ pub(super) const STEERING: Metric = counter(
      (tx), or dropped.",
 );
 
-/// The eBPF program's part in SYN cookies. What it answers is among [`STEERING`].
+/// The eBPF program's part in SYN cookies. Its answers are among [`STEERING`].
 pub(super) const OF_TIER: &[OfTier] = &[
     (
         gauge(

@@ -62,7 +62,7 @@ pub(crate) fn cookie_tier(tier: &ActiveTier) -> Option<&'static str> {
     }
 }
 
-/// What was asked for and could not be had, of the stack and of its cookie tier; one sentence each.
+/// Requests that could not be met, of the stack and of its cookie tier; one sentence each.
 pub fn active_notes(active: &Effective) -> Vec<String> {
     let tiers = active.devices.iter().filter_map(|device| match &device.cookie_tier {
         ActiveTier::EngineBecause(why) => Some(format!(

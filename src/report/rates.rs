@@ -10,7 +10,7 @@ pub struct Rates {
     elapsed: Duration,
 }
 
-/// The counts of a line: of the cores, and of what the eBPF program did without them.
+/// The counts of a line: of the cores, and of the eBPF program without them.
 #[derive(Default)]
 struct Counts {
     cores: CoreSnapshot,

@@ -40,7 +40,7 @@ fn a_responder() {
     same("responder-160x50.txt", &picture(&model, &View::watched(true), (160, 50)));
 }
 
-/// Who answers SYNs by cookie, and how many, beside the listeners.
+/// Who answers SYNs by cookie, and how many, next to the listeners.
 #[test]
 fn a_flood_of_syns() {
     let model = watched(60, flooded);

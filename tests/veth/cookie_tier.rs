@@ -180,8 +180,8 @@ impl TaggedClient<'_> {
     }
 }
 
-/// The receive ring holds the ACKs and the data of a stopped process. What it has no room for the clients send
-/// again, and each of these segments proves its sender anew.
+/// The receive ring holds the ACKs and the data of a stopped process. The clients retransmit
+/// the others, and each of these segments proves its sender anew.
 #[test]
 fn clients_that_connect_while_the_process_is_stopped_are_served_afterwards() {
     const CLIENTS: usize = 300;

@@ -1,4 +1,4 @@
-//! The rows on SYNs, SYN-ACKs and cookies: what the cores did, and what the eBPF program did without them.
+//! The rows on SYNs, SYN-ACKs and cookies, of the cores and of the eBPF program without them.
 
 use handfast_stack::engine::{CoreSnapshot, Snapshot};
 use handfast_stack::xdp::Verdict;
@@ -12,7 +12,7 @@ pub(super) fn rows(total: &CoreSnapshot, detail: &Snapshot) -> Vec<(&'static str
     rows
 }
 
-/// What the eBPF program did without a core.
+/// The SYNs and ACKs that the eBPF program processed without a core.
 struct Ebpf {
     /// Its verdicts are not readable.
     unreadable: bool,

@@ -3,7 +3,7 @@
 //! eight counters; SYNs take the general path meanwhile.
 //!
 //! A core fills it from its table in parts, between two polls. [`Flows::filtered`] says how far that has come:
-//! connections in slots before it are in the filter, those behind it are added when the search gets there.
+//! connections in slots before it are in the filter, later ones are added when the search gets there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Release};

@@ -19,8 +19,8 @@
 //! - `core`: what a core has besides connections: services, `link_cache` (link headers of peers), `fair`
 //!   (rate limits), `fault` (injected faults).
 //! - `known_flows`: the filter of known flows, for the cookie tier.
-//! - `syn_load`: half-open connections, and which listeners answer by cookie; `syn_board`: what the cookie tier
-//!   knows of that.
+//! - `syn_load`: half-open connections, and which listeners answer by cookie; `syn_board`: the cookie tier's
+//!   knowledge of that.
 //! - `listeners`: rules by prefix and port; `listener_cache`: the listeners of recent segments;
 //!   `listener_registry`: their numbers, and how running cores get other ones.
 //! - `port`: where frames come from and go to; `memory` is one in memory, `far` one of a device that the

@@ -1,4 +1,4 @@
-//! What cores and the cookie tier know of each other's listeners, in atomic words.
+//! The state of listeners that cores and the cookie tier share, in atomic words.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};

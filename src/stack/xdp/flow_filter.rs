@@ -78,7 +78,7 @@ impl FlowFilter {
         FlowFilter::in_mapping(mapping, lines, key)
     }
 
-    /// Adds a flow. Each addition is to be followed by at most one removal.
+    /// Adds a flow. At most one removal may follow each addition.
     pub fn add<K: FlowKey>(&self, flow: &K) {
         for counter in self.counters_of(flow) {
             // Fails at the highest count only, which stays.

@@ -34,7 +34,7 @@ pub(super) struct State {
 }
 
 impl State {
-    /// What the thread of the cookie tier needs.
+    /// The parts that the thread of the cookie tier works with.
     pub(super) fn cookie_tier(
         &self,
         tier: Arc<Tier>,
@@ -67,7 +67,7 @@ pub(super) fn choose_cpus(asked: &[usize], queues: u32) -> Result<Vec<usize>, St
     Ok(from.iter().copied().take((queues as usize).max(1)).collect())
 }
 
-/// What is drawn and computed before devices are opened.
+/// Secrets and settings that are needed before devices are opened.
 pub(super) struct Basis {
     pub(super) secrets: Secrets,
     /// The protocol's settings, with the MSS of these devices.

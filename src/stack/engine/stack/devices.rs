@@ -54,7 +54,7 @@ impl OpenDevice {
         self.answering.load(Relaxed)
     }
 
-    /// Whether the program answers SYNs here when it is to.
+    /// Whether the program can answer SYNs here.
     pub(super) fn can_answer(&self) -> bool {
         self.answers && self.transmit().is_ok()
     }
@@ -103,7 +103,7 @@ pub(super) fn tier(options: &StackConfig, basis: &Basis) -> Result<Option<Arc<Ti
 /// ACKs without a connection and a valid cookie that reach the cores, per second and CPU.
 const UNPROVEN_PER_SECOND: u32 = 1000;
 
-/// Whether the program is to answer SYNs where it can.
+/// Whether the configuration lets the program answer SYNs.
 fn answers(options: &StackConfig) -> bool {
     options.cookie_tier.tier != TierChoice::Engine && options.config.cookies != CookieMode::Never
 }

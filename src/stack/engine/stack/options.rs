@@ -91,7 +91,7 @@ pub enum TierChoice {
     Engine,
 }
 
-/// What becomes of ACKs without a connection and without a valid cookie.
+/// The treatment of ACKs without a connection and without a valid cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum UnprovenAcks {
     /// A RST (RFC 9293 3.10.7.2), up to 1,000 per second and CPU and within the limit of RSTs.

@@ -41,7 +41,7 @@ const KEPT: Duration = Duration::from_secs(30);
 const PERIODS_BEFORE: u64 = 1;
 const PERIODS_AFTER: u64 = 13;
 
-/// What the thread works with.
+/// The parts that the thread works with.
 pub(super) struct CookieTier {
     pub(super) tier: Arc<Tier>,
     pub(super) devices: Arc<[OpenDevice]>,
@@ -54,7 +54,7 @@ pub(super) struct CookieTier {
     pub(super) counters: Arc<TierCounters>,
 }
 
-/// What the tier does, for any thread.
+/// The counts of the tier, for any thread.
 #[derive(Debug, Default)]
 pub(super) struct TierCounters {
     verifying: AtomicBool,
@@ -88,7 +88,7 @@ impl TierCounters {
     }
 }
 
-/// How long a start waits for a program that is to answer from the beginning, and how often it looks.
+/// How long a start waits for a program that answers from the beginning, and how often it looks.
 const START: Duration = Duration::from_millis(500);
 const START_LOOK: Duration = Duration::from_millis(1);
 
@@ -269,7 +269,7 @@ impl Control {
         }
         let before = std::mem::replace(&mut switch.on, on);
         if on || before {
-            // Cores go on with cookies for what the program leaves to them.
+            // Cores go on with cookies for the SYNs that the program leaves to them.
             shared.board.set_tier(listener, on);
             switch.on = tier.set_listener(listener, on, shared.board.load(listener).window) && on;
         }

@@ -16,7 +16,7 @@ const LINES_EACH: u32 = 16;
 /// A filter is kept for this time before it is replaced by a smaller one.
 const KEPT: Duration = Duration::from_secs(10);
 
-/// What is asked of every core, and how far that is.
+/// A request to every core, and its progress.
 struct Broadcast {
     /// Cores that were not asked yet, since they took no more commands.
     unasked: Vec<usize>,
@@ -63,7 +63,7 @@ impl Filter {
         matches!(self.state, State::Filling(_) | State::Dropping(_))
     }
 
-    /// Has all cores fill it, or give it up, and takes note of those that have. What was begun is ended first.
+    /// Has all cores fill it, or give it up, and takes note of those that have. A change under way is completed first.
     pub(super) fn keep(&mut self, wanted: bool, connections: u32) {
         match &mut self.state {
             State::Unused if wanted => {

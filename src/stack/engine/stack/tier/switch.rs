@@ -23,7 +23,7 @@ pub(super) struct Answered {
 /// One listener that answers by cookie.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Switch {
-    /// The program is to answer.
+    /// The load asks for the program.
     pub wanted: bool,
     /// It does.
     pub on: bool,
@@ -40,7 +40,7 @@ impl Switch {
         Switch { wanted: false, on: false, last: answered, elapsed: Duration::ZERO, quiet: Duration::ZERO }
     }
 
-    /// Takes note of what was answered until now, `elapsed` after the last time.
+    /// Takes note of the answers until now, `elapsed` after the last time.
     pub(super) fn note(&mut self, answered: Answered, elapsed: Duration) {
         self.elapsed += elapsed;
         if self.elapsed < WINDOW {
