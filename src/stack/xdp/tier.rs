@@ -4,8 +4,8 @@
 use std::io;
 use std::mem::offset_of;
 use std::os::fd::AsFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use libbpf_rs::{MapCore, MapFlags, MapHandle, MapType};
 use libbpf_sys::{BPF_F_MMAPABLE, bpf_map_create_opts};
@@ -28,9 +28,8 @@ pub struct Tier {
     counts: MapHandle,
     /// Every shared map, by its name in the program.
     maps: Vec<(&'static str, MapHandle)>,
-    ready: AtomicBool,
-    /// The next number of `generation` of the settings.
-    generation: AtomicU32,
+    /// Whether it is ready, and the last number of `generation` of the settings.
+    state: Mutex<(bool, u32)>,
     /// SYNs have a limit.
     limits: bool,
 }
@@ -155,8 +154,7 @@ impl Tier {
                 ("unproven_bucket", unproven),
             ],
             settings,
-            ready: AtomicBool::new(false),
-            generation: AtomicU32::new(1),
+            state: Mutex::new((false, 0)),
             limits: config.syn_limit > 0,
         };
         tier.write(&Settings::new(config, lines))?;
@@ -184,17 +182,22 @@ impl Tier {
     /// Whether the filter holds every connection. Until then the stack answers every SYN, and ACKs are not
     /// verified.
     pub fn set_ready(&self, ready: bool) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.0 = ready;
         self.store32(offset_of!(Settings, ready), u32::from(ready));
-        self.ready.store(ready, Relaxed);
-        self.renew();
+        self.begin_generation(&mut state);
     }
 
     /// Settings or rules have changed: the program forgets how it answered before.
     pub(super) fn renew(&self) {
-        let generation = self.generation.fetch_add(1, Relaxed).max(1);
+        self.begin_generation(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn begin_generation(&self, (ready, generation): &mut (bool, u32)) {
+        *generation = generation.wrapping_add(1).max(1);
         // A limit is counted by source, on the whole way.
-        let is_short = self.ready.load(Relaxed) && !self.limits;
-        self.store32(offset_of!(Settings, generation), if is_short { generation } else { 0 });
+        let is_short = *ready && !self.limits;
+        self.store32(offset_of!(Settings, generation), if is_short { *generation } else { 0 });
     }
 
     /// Sets CLOCK_MONOTONIC when the stack's clock was 0, nanoseconds, modulo 2^64.

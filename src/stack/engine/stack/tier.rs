@@ -195,8 +195,9 @@ impl Control {
         }
         self.filter.keep(is_kept, connections);
         for listener in self.listeners.keys().copied().collect::<Vec<_>>() {
-            let on = self.filter.is_complete() && self.listeners[&listener].wanted;
-            self.turn(listener, on);
+            // While the filter is filled anew, the program leaves all SYNs to the cores.
+            let switch = &self.listeners[&listener];
+            self.turn(listener, switch.wanted && (switch.on || self.filter.is_complete()));
         }
         if is_kept && self.filter.is_complete() {
             self.set_verifying(true);
