@@ -128,7 +128,7 @@ pub struct RespondArgs {
     /// Who answers SYNs by cookie: the eBPF program or the cores
     ///
     /// auto: the eBPF program where it can send frames (XDP_TX), otherwise the cores; the first line says
-    /// which. With --cookies auto it begins when 10,000 SYNs per second of a listener stay without an ACK,
+    /// which. With --cookies auto it begins when 10,000 SYNs or ACKs per second lead to no connection,
     /// and ends 2 s after they are fewer than 5,000. ebpf: as auto, but a start that cannot use it fails.
     #[arg(long, value_name = "WHICH", default_value = "auto", help_heading = "Protocol",
           value_parser = PossibleValuesParser::new(["auto", "ebpf", "engine"]).map(|text| tier(&text)))]

@@ -20,18 +20,25 @@ struct Scene {
     _kernel: TcpListener,
 }
 
-fn scene() -> Option<Scene> {
+/// State is kept; the eBPF program answers SYNs.
+const TIERS: [&[&str]; 2] = [&[], &["--mode", "generic", "--cookies", "always", "--cookie-tier", "ebpf"]];
+
+fn scene(tier: &[&str]) -> Option<Scene> {
     let lab = lab(|spec| spec)?;
     let shared = format!("{KERNEL}:{OPEN}=discard");
-    let arguments = ["--listen", &owned(false, "80=discard"), "--listen", &shared];
-    let responder = Responder::start(&lab, &arguments);
+    let listeners = ["--listen", &owned(false, "80=discard"), "--listen", &shared];
+    let responder = Responder::start(&lab, &[&listeners[..], tier].concat());
     let listener = lab.in_server(|| TcpListener::bind((KERNEL_V4, KERNEL_OPEN)));
     Some(Scene { lab, responder, _kernel: listener.expect("the namespace").expect("a kernel listener") })
 }
 
 #[test]
 fn nmap_tells_open_from_closed() {
-    let (Some(()), Some(scene)) = (tool("nmap"), scene()) else { return };
+    TIERS.into_iter().for_each(nmap_tells_open_from_closed_at);
+}
+
+fn nmap_tells_open_from_closed_at(tier: &[&str]) {
+    let (Some(()), Some(scene)) = (tool("nmap"), scene(tier)) else { return };
     // The kernel does not answer a segment without flags to an open port, and neither must we.
     for (scan, open, closed) in [
         ("-sS", "open", "closed"),
@@ -54,11 +61,12 @@ fn nmap_tells_open_from_closed() {
     }
     let summary = scene.responder.stop();
     assert!(summary.total("resets_sent") > 0, "{}", summary.text);
+    assert_eq!(summary.steering("tx_syn_ack") > 0, !tier.is_empty(), "{}", summary.text);
 }
 
 #[test]
 fn nmap_finds_sequence_numbers_as_hard_to_predict_as_the_kernels() {
-    let (Some(()), Some(scene)) = (tool("nmap"), scene()) else { return };
+    let (Some(()), Some(scene)) = (tool("nmap"), scene(TIERS[0])) else { return };
     // On the interface's address only the port 80 is ours: 8080 and 81 show the kernel.
     let [ours, kernels] = [(OWNED_V4, OPEN), (KERNEL, KERNEL_OPEN)]
         .map(|(address, open)| difficulty(&scene.lab, address, open));
@@ -68,7 +76,11 @@ fn nmap_finds_sequence_numbers_as_hard_to_predict_as_the_kernels() {
 
 #[test]
 fn hping3_tells_open_from_closed() {
-    let (Some(()), Some(scene)) = (tool("hping3"), scene()) else { return };
+    TIERS.into_iter().for_each(hping3_tells_open_from_closed_at);
+}
+
+fn hping3_tells_open_from_closed_at(tier: &[&str]) {
+    let (Some(()), Some(scene)) = (tool("hping3"), scene(tier)) else { return };
     for (probe, port, answer) in [
         ("-S", OPEN, Some("SA")),
         ("-S", CLOSED, Some("RA")),
