@@ -117,13 +117,9 @@ fn run(arguments: &RespondArgs, config: Option<Config>) -> Result<ExitCode, Fail
 /// The effects of the eBPF program's answers on other options.
 fn tier_note(arguments: &RespondArgs, active: &Effective) -> Option<&'static str> {
     let in_ebpf = active.devices.iter().any(|device| device.cookie_tier == ActiveTier::Ebpf);
-    match (in_ebpf, arguments.fault.is_some(), arguments.capture.pcap.is_some()) {
-        (true, true, _) => Some("with --fault the cores answer every SYN, and the eBPF program none"),
-        (true, false, true) => Some(
-            "SYNs that the eBPF program answers are not in the capture; --cookie-tier engine captures them",
-        ),
-        _ => None,
-    }
+    (in_ebpf && arguments.capture.pcap.is_some()).then_some(
+        "SYNs that the eBPF program answers are not in the capture; --cookie-tier engine captures them",
+    )
 }
 
 /// How many, and what memory they come to when all are used.

@@ -137,7 +137,7 @@ fn a_killed_responder_leaves_whole_packets() {
 #[test]
 fn copying_keeps_to_its_share_and_says_what_it_left_out() {
     let Some(stage) = stage(|spec| spec) else { return };
-    let responder = stage.respond("--pcap-cpu-percent 1 --cookies always --cores 0");
+    let responder = stage.respond("--pcap-cpu-percent 1 --cookies always --cookie-tier engine --cores 0");
     let mut command = stage.client().command(program());
     command.args(["bench", "--dev", handfast_lab::CLIENT_DEVICE, "--source", handfast_lab::SOURCES_V4]);
     command.args(["198.18.1.1:81", "--workload", "flood", "--connections", "100000", "--quiet"]);

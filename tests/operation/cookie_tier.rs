@@ -184,7 +184,10 @@ fn a_capture_and_faults_have_a_note() {
             Some("note: SYNs that the eBPF program answers are not in the capture; --cookie-tier engine"),
         ),
         (&["--cookie-tier", "engine"], None),
-        (&["--fault", "drop=1%"], Some("note: with --fault the cores answer every SYN")),
+        (
+            &["--fault", "drop=1%"],
+            Some("note: hf-s: SYNs are answered by cookie in the cores, not in the eBPF program: faults"),
+        ),
     ] {
         let ended = tier.start(&[&pcap[..], arguments].concat()).ended();
         assert_eq!(ended.code, Some(0), "{ended:?}");
