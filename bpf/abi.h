@@ -108,7 +108,7 @@ struct owned {
 #define MAX_TIER_LISTENERS 1024
 /* Keys of consecutive periods. User space fills them ahead. */
 #define PERIOD_KEYS 16
-/* A period, nanoseconds, and the periods that a cookie is valid for after its own. */
+/* A period, nanoseconds. */
 #define PERIOD_NS 64000000000
 
 struct period_key {

@@ -121,6 +121,20 @@ static __always_inline int write_tcp(__be32 *word, const struct flow *flow, cons
 	return 1;
 }
 
+/* Writes all headers, and returns whether the frame has room, which the caller has made. */
+static __always_inline int write_syn_ack(void *frame, __be32 *network, const struct flow *flow,
+					 const struct syn_ack *syn_ack, __u64 sum, const void *end, int is_ipv6)
+{
+	if (!write_tcp((void *)network + network_len(is_ipv6), flow, syn_ack, sum, end))
+		return 0;
+	if (is_ipv6)
+		write_ipv6(network, flow, segment_len(syn_ack));
+	else
+		write_ipv4(network, flow, segment_len(syn_ack));
+	swap_macs(frame);
+	return 1;
+}
+
 /* Makes the frame as long as the reply, and writes it: the network header is at `network_at`. */
 static __always_inline enum verdict send_syn_ack(struct xdp_md *ctx, __u64 network_at,
 						 const struct flow *flow, const struct syn_ack *syn_ack,
@@ -138,13 +152,8 @@ static __always_inline enum verdict send_syn_ack(struct xdp_md *ctx, __u64 netwo
 	network = data + (network_at & LINK_LEN_MASK);
 	if ((void *)network + network_len(is_ipv6) + 4 * TCP_WORDS > end || data + ETH_HLEN > end)
 		return SOCKET_SYN;
-	if (!write_tcp((void *)network + network_len(is_ipv6), flow, syn_ack, sum, end))
+	if (!write_syn_ack(data, network, flow, syn_ack, sum, end, is_ipv6))
 		return SOCKET_SYN;
-	if (is_ipv6)
-		write_ipv6(network, flow, segment_len(syn_ack));
-	else
-		write_ipv4(network, flow, segment_len(syn_ack));
-	swap_macs(data);
 	return TX_SYN_ACK;
 }
 

@@ -170,6 +170,20 @@ static __always_inline __u32 peer_mss(__u64 options, const struct tier *tier, in
 	return mss > tier->min_mss ? mss : tier->min_mss;
 }
 
+/* The SYN-ACK whose sequence number is the cookie of a period, of which `key` is the key. */
+static __always_inline struct syn_ack cookie_syn_ack(const struct tier *tier, const struct period_key *key,
+						     const struct flow *flow, __u64 options, __u32 irs,
+						     __u32 millis, __u32 window, int is_ipv6)
+{
+	struct syn_ack syn_ack = syn_ack_to(options, irs, tier, is_ipv6);
+
+	syn_ack.window = window;
+	syn_ack.value = cookie_timestamp(millis, timestamp_bits(options)) + tier->timestamp_offset;
+	syn_ack.seq = (cookie_mac(key, flow, is_ipv6) ^ mss_index(peer_mss(options, tier, is_ipv6))) +
+		      spread(irs);
+	return syn_ack;
+}
+
 static __always_inline __u64 sum_of_addresses(const struct flow *flow, int is_ipv6)
 {
 	__u64 sum = 0;
@@ -239,10 +253,8 @@ static __always_inline enum verdict answer_syn(struct xdp_md *ctx, __u64 network
 	enum verdict verdict;
 	struct clock clock;
 	struct syn syn;
-	__u32 irs;
+	__u32 irs, generation;
 	__u64 now;
-
-	__u32 generation;
 
 	if (!settings || !counts || !tier || !find_headers(&syn, ctx, network_at, tcp_at, is_ipv6))
 		return SOCKET_SYN;
@@ -259,11 +271,7 @@ static __always_inline enum verdict answer_syn(struct xdp_md *ctx, __u64 network
 		counts->syns++;
 		return DROP_SYN_LIMIT;
 	}
-	syn_ack = syn_ack_to(options, irs, tier, is_ipv6);
-	syn_ack.window = settings->window;
-	syn_ack.value = cookie_timestamp(clock.millis, timestamp_bits(options)) + tier->timestamp_offset;
-	syn_ack.seq = (cookie_mac(key, &syn.flow, is_ipv6) ^ mss_index(peer_mss(options, tier, is_ipv6))) +
-		      spread(irs);
+	syn_ack = cookie_syn_ack(tier, key, &syn.flow, options, irs, clock.millis, settings->window, is_ipv6);
 	if (generation && network_at == ETH_HLEN && is_answered_now(settings, syn.frame))
 		note_route(&syn.flow, syn.tcp->dest, syn.frame, generation, listener, settings->window, is_ipv6);
 	verdict = send_syn_ack(ctx, network_at, &syn.flow, &syn_ack, syn.addresses, is_ipv6);

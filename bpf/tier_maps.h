@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */
 /*
  * The maps of the cookie tier. All but `tier_device` are shared by the programs of all interfaces: user
- * space makes them, with more entries, and gives them to each program that it loads (src/stack/xdp/tier.rs). A program without a tier has maps of one entry each.
+ * space makes them, with more entries, and gives them to each program that it loads
+ * (src/stack/xdp/tier.rs). A program without a tier has maps of one entry each.
  */
 #ifndef HANDFAST_TIER_MAPS_H
 #define HANDFAST_TIER_MAPS_H

@@ -54,19 +54,9 @@ static __always_inline enum verdict answer_usual_syn(struct syn *syn, const stru
 
 	if (!counts || key->number != clock.period)
 		return NOT_USUAL;
-	syn_ack = syn_ack_to(options, irs, tier, is_ipv6);
-	syn_ack.words = SCALE_WORDS;
-	syn_ack.window = route->window;
-	syn_ack.value = cookie_timestamp(clock.millis, timestamp_bits(options)) + tier->timestamp_offset;
-	syn_ack.seq = (cookie_mac(key, &syn->flow, is_ipv6) ^ mss_index(peer_mss(options, tier, is_ipv6))) +
-		      spread(irs);
-	if (!write_tcp((__be32 *)syn->tcp, &syn->flow, &syn_ack, syn->addresses, syn->end))
+	syn_ack = cookie_syn_ack(tier, key, &syn->flow, options, irs, clock.millis, route->window, is_ipv6);
+	if (!write_syn_ack(syn->frame, syn->network, &syn->flow, &syn_ack, syn->addresses, syn->end, is_ipv6))
 		return NOT_USUAL;
-	if (is_ipv6)
-		write_ipv6(syn->network, &syn->flow, segment_len(&syn_ack));
-	else
-		write_ipv4(syn->network, &syn->flow, segment_len(&syn_ack));
-	swap_macs(syn->frame);
 	counts->syns++;
 	counts->syn_acks++;
 	return TX_SYN_ACK;
