@@ -42,24 +42,12 @@ impl<K: PacketKey> Flows<K> {
         frame: P::Frame,
         counts: &mut BatchCounts,
     ) -> Option<P::Frame> {
-        if PRESSED {
-            return self.fast_syn_pressed(ctx, rx, frame, counts);
+        if !PRESSED {
+            return match self.syn_load.half_open >= self.syn_load.cookies_from {
+                true => self.fast_cookie(ctx, rx, frame, counts),
+                false => self.fast_syn(ctx, rx, frame, counts),
+            };
         }
-        match self.syn_load.half_open >= self.syn_load.cookies_from {
-            true => self.fast_cookie(ctx, rx, frame, counts),
-            false => self.fast_syn(ctx, rx, frame, counts),
-        }
-    }
-
-    /// A SYN while some listeners answer by cookie.
-    #[inline(always)]
-    fn fast_syn_pressed<P: Port>(
-        &mut self,
-        ctx: &mut ReplyContext<'_, P>,
-        rx: &RxRecord<K>,
-        frame: P::Frame,
-        counts: &mut BatchCounts,
-    ) -> Option<P::Frame> {
         let Some(listener) = self.listener_cache.get(&rx.header.key) else { return Some(frame) };
         if !self.syn_load.wants_cookie(listener.id) {
             return self.fast_syn(ctx, rx, frame, counts);
