@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::{Args, ValueEnum};
 
 use super::bench_args::SynOptionArgs;
 use super::result_file::{ResultFile, json};
@@ -142,7 +142,7 @@ impl LabBenchArgs {
             given => given,
         };
         Ok(ComparisonPlan {
-            servers: self.servers()?,
+            servers: self.servers(),
             patterns: compared.iter().flat_map(|compared| self.patterns(*compared)).collect(),
             modes: match self.mode.as_str() {
                 "generic" => vec![Mode::Generic],
@@ -154,24 +154,17 @@ impl LabBenchArgs {
             cores: self.cores()?,
             ipv6: self.ipv6,
             both_families: self.both_families,
-            cookie_tier: respond_has("cookie_tier"),
             window: self.concurrency,
             ..usual
         })
     }
 
-    fn servers(&self) -> Result<Vec<ServerKind>, Failure> {
-        let tier = respond_has("cookie_tier");
+    fn servers(&self) -> Vec<ServerKind> {
         if !self.servers.is_empty() {
-            return match self.servers.contains(&ServerKind::HandfastEbpf) && !tier {
-                true => Err(Failure::new("this version of `handfast respond` has no --cookie-tier")
-                    .fix("leave handfast-ebpf out of --servers")),
-                false => Ok(self.servers.clone()),
-            };
+            return self.servers.clone();
         }
         let of_syns = ServerKind::OF_SYNS.into_iter().filter(|server| !ServerKind::ALL.contains(server));
-        let of_syns = of_syns.filter(|server| tier || *server != ServerKind::HandfastEbpf);
-        Ok(ServerKind::ALL.into_iter().chain(of_syns).collect())
+        ServerKind::ALL.into_iter().chain(of_syns).collect()
     }
 
     fn patterns(&self, compared: Compared) -> Vec<Pattern> {
@@ -202,13 +195,6 @@ impl LabBenchArgs {
         let notes = comparison.setting.notes.iter().map(|note| format!("- {note}\n"));
         heading + &comparison.markdown() + &notes.collect::<String>()
     }
-}
-
-/// Whether `handfast respond` has this option.
-fn respond_has(option: &str) -> bool {
-    let command = super::args::Arguments::command();
-    let respond = command.find_subcommand("respond");
-    respond.is_some_and(|respond| respond.get_arguments().any(|argument| argument.get_id() == option))
 }
 
 fn rate_or_none(text: &str) -> Result<u32, String> {

@@ -21,7 +21,6 @@ fn plan(timestamps: bool) -> ComparisonPlan {
         rounds: 1,
         duration: Duration::from_millis(300),
         settle: Duration::ZERO,
-        cookie_tier: true,
         window: 32,
         ..ComparisonPlan::new(support::lab_name(), support::program())
     }

@@ -44,7 +44,7 @@ pub struct ComparisonPlan {
     pub both_families: bool,
     /// Connections in progress at a time.
     pub window: u32,
-    /// Whether this program's `respond` has `--cookie-tier`.
+    /// Whether `respond` of the program has `--cookie-tier`, which earlier versions had not.
     pub cookie_tier: bool,
 }
 
@@ -84,7 +84,7 @@ impl ComparisonPlan {
             cores: Cores { client: 0, server: 1 },
             ipv6: false,
             both_families: false,
-            cookie_tier: false,
+            cookie_tier: true,
             // With two frames each, below net.core.netdev_max_backlog.
             window: 256,
         }
