@@ -23,13 +23,13 @@ const REQUIREMENTS_FAILED: u8 = 3;
 /// Creates a lab, starts `handfast respond` with the echo service in it, and removes both at the end. Honest
 /// clients are sockets of the client's kernel: each connects, has some bytes echoed and closes, at equal
 /// distances. They run alone for a while, and then during a flood of SYNs, of ACKs with random numbers, or of
-/// both, from random sources, as fast as the link takes it. Flood and clients leave by one interface, and arrive
-/// in one receive queue. The flood has one core alone, on which the kernel also receives it for the responder;
-/// the clients have the third core, or that of the responder.
+/// both, from random sources, as fast as the link takes it. Flood and clients leave by one interface, and
+/// arrive in one receive queue. The flood has one core alone, on which the kernel also receives it for the
+/// responder; the clients have the third core, or that of the responder.
 ///
-/// With --require the contract must be kept: at least 99.9 % of the clients complete, at most 1 % of them sent
-/// their SYN again (beyond the losses of the link's queues), the 99th percentile of connect is at most 5 ms, and
-/// the responder sends no more packets than it receives. See docs/reliability.md.
+/// With --require the contract must be kept: at least 99.9 % of the clients complete, at most 1 % of them
+/// sent their SYN again (beyond the losses of the link's queues), the 99th percentile of connect is at most
+/// 5 ms, and the responder sends no more packets than it receives. See docs/reliability.md.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Exit status:
@@ -66,8 +66,8 @@ pub(crate) struct LabFloodArgs {
     /// End with exit status 3 if the contract is not kept
     #[arg(long)]
     require: bool,
-    /// Write the figures to this file, as JSON (docs/reliability.md); `-`: to standard output, and the text to
-    /// standard error
+    /// Write the figures to this file, as JSON (docs/reliability.md); `-`: to standard output, and the text
+    /// to standard error
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Further options of `handfast respond`, as in --cookies auto

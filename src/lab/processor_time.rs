@@ -1,5 +1,5 @@
-//! Time that processors were busy, from `/proc/stat`: with the kernel's work in interrupts, which belongs to no
-//! process.
+//! Time that processors were busy, from `/proc/stat`: with the kernel's work in interrupts, which belongs to
+//! no process.
 
 use std::time::Instant;
 

@@ -161,9 +161,9 @@ impl Lab {
         self.server.enter(|| link_program::attach_server(SERVER_DEVICE, vlan))?
     }
 
-    /// Switches NAPI of the client's end on or off, by its GRO. In native mode frames that an eBPF program of the
-    /// server's end sends arrive only with it; an XDP program on the client's end has the same effect, but may be
-    /// attached too late for a responder that insists on it.
+    /// Switches NAPI of the client's end on or off, by its GRO. In native mode frames that an eBPF program of
+    /// the server's end sends arrive only with it; an XDP program on the client's end has the same effect,
+    /// but may be attached too late for a responder that insists on it.
     pub fn set_client_napi(&self, on: bool) -> Result<(), LabError> {
         let state = if on { "on" } else { "off" };
         self.client.run(&["ethtool", "-K", CLIENT_DEVICE, "gro", state]).map(drop)

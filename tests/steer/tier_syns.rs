@@ -10,7 +10,8 @@ use crate::tier::{Outcome, Random, Reference, TierBench, hex};
 use crate::tier_frames::{OUR_MAC, Tcp, any_syn};
 
 const SYNS: u32 = 100_000;
-/// The coarse clock is as late as the last tick, which a hypervisor may hold up: two ticks of 32 ms were seen.
+/// The coarse clock is as late as the last tick, which a hypervisor may hold up: two ticks of 32 ms were
+/// seen.
 const MAX_LAG_MS: u64 = 200;
 
 /// The stack's decision on a frame.

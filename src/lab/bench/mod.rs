@@ -1,4 +1,5 @@
-//! The servers that `handfast lab bench` compares on one veth pair, the comparison itself, and `handfast lab flood`.
+//! The servers that `handfast lab bench` compares on one veth pair, the comparison itself, and `handfast lab
+//! flood`.
 //!
 //! - `workload`: the packets of a connection.
 //! - `kernel`: a server with kernel sockets, in a tight loop.

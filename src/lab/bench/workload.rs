@@ -75,8 +75,8 @@ impl Pattern {
         arguments
     }
 
-    /// Returns its name in a comparison: the workload, the closer if that is not the default, and the rate of an
-    /// open loop.
+    /// Returns its name in a comparison: the workload, the closer if that is not the default, and the rate of
+    /// an open loop.
     pub fn name(&self) -> String {
         let mut name = self.workload.to_string();
         if self.closer != self.workload.default_closer() {

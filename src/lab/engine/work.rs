@@ -162,8 +162,8 @@ impl Work {
         });
         let expected = if step.answered { numbers.len() } else { 0 };
         share.segments += (numbers.len() + answers) as u64;
-        // A connection that the index refuses, one in 10^8 or fewer with every slot in use, gets a RST for each of
-        // its segments.
+        // A connection that the index refuses, one in 10^8 or fewer with every slot in use, gets a RST for
+        // each of its segments.
         let refused = simulation.counters(0).drops[DropReason::TableFull as usize].value();
         if answers.abs_diff(expected) as u64 > refused {
             return Err(format!(

@@ -1,5 +1,5 @@
-//! Clients on a schedule: connections begin at equal distances, whether or not earlier ones have ended, and each is
-//! timed.
+//! Clients on a schedule: connections begin at equal distances, whether or not earlier ones have ended, and
+//! each is timed.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -59,7 +59,8 @@ impl PacedTally {
 }
 
 impl PacedPlan {
-    /// Runs the plan in the calling thread's network namespace, and returns after the last connection has ended.
+    /// Runs the plan in the calling thread's network namespace, and returns after the last connection has
+    /// ended.
     ///
     /// # Errors
     /// No epoll descriptor. Failed connections are counted, not errors.

@@ -38,8 +38,8 @@ impl<K: PacketKey> Flows<K> {
         // As `Flows::event`, without the closure, which would copy what it returns.
         let mut cx = core.tcp.context(&conn.key, Some(conn.prf), number);
         let action = match timer {
-            // A flood of the listener: the host must not send more than it receives. A client whose SYN-ACK was
-            // lost sends its SYN again.
+            // A flood of the listener: the host must not send more than it receives. A client whose SYN-ACK
+            // was lost sends its SYN again.
             Timer::SynAck if self.syn_load.answers_by_cookie(listener) => {
                 tcp::await_ack_of_syn(tcb, &mut cx);
                 Action::None

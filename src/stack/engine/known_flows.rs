@@ -1,9 +1,9 @@
-//! The filter of known flows, which the cookie tier's program reads: while it is kept, every connection of the
-//! table is in it. It is kept only while the tier is at work, since each connection then costs two hashes and
-//! eight counters; SYNs take the general path meanwhile.
+//! The filter of known flows, which the cookie tier's program reads: while it is kept, every connection of
+//! the table is in it. It is kept only while the tier is at work, since each connection then costs two hashes
+//! and eight counters; SYNs take the general path meanwhile.
 //!
-//! A core fills it from its table in parts, between two polls. [`Flows::filtered`] says how far that has come:
-//! connections in slots before it are in the filter, later ones are added when the search gets there.
+//! A core fills it from its table in parts, between two polls. [`Flows::filtered`] says how far that has
+//! come: connections in slots before it are in the filter, later ones are added when the search gets there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Release};

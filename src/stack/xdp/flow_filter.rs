@@ -22,8 +22,8 @@ const STUCK: u8 = u8::MAX;
 
 /// Which flows are known, with false positives and without false negatives.
 ///
-/// A flow that was not added is found with a probability of at most 0.05 % with one flow a line, 0.1 % with two
-/// and 3.5 % with eight (measured: lines fill unevenly).
+/// A flow that was not added is found with a probability of at most 0.05 % with one flow a line, 0.1 % with
+/// two and 3.5 % with eight (measured: lines fill unevenly).
 #[derive(Debug)]
 pub struct FlowFilter {
     counters: NonNull<AtomicU8>,

@@ -40,8 +40,8 @@ impl XdpFeatures {
         self.0 & 0b10 != 0
     }
 
-    /// Frames of other interfaces, and of programs without their own way (`ndo_xdp_xmit`). A veth has it while
-    /// its other end has NAPI.
+    /// Frames of other interfaces, and of programs without their own way (`ndo_xdp_xmit`). A veth has it
+    /// while its other end has NAPI.
     pub fn transmits(self) -> bool {
         self.0 & 0b100 != 0
     }

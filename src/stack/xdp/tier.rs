@@ -1,5 +1,5 @@
-//! The cookie tier: the program answers SYNs and verifies ACKs by itself. Its maps are in this process's memory
-//! too, so changes need neither a system call nor a capability.
+//! The cookie tier: the program answers SYNs and verifies ACKs by itself. Its maps are in this process's
+//! memory too, so changes need neither a system call nor a capability.
 
 use std::io;
 use std::mem::offset_of;
@@ -166,8 +166,8 @@ impl Tier {
         &self.maps
     }
 
-    /// Sets the key of the cookies of a period. 16 consecutive periods have a place; a later period takes that
-    /// of the one 16 before it.
+    /// Sets the key of the cookies of a period. 16 consecutive periods have a place; a later period takes
+    /// that of the one 16 before it.
     pub fn set_key(&self, period: u64, key: (u64, u64)) {
         let slot = (period % u64::from(abi::PERIOD_KEYS)) as usize;
         let at = offset_of!(Settings, keys) + slot * size_of::<PeriodKey>();
@@ -231,8 +231,8 @@ impl Tier {
         true
     }
 
-    /// Uses this number of lines of the filter, rounded to a power of two. Only while the program does not read
-    /// it and no core writes to it.
+    /// Uses this number of lines of the filter, rounded to a power of two. Only while the program does not
+    /// read it and no core writes to it.
     pub fn resize_filter(&self, lines: u32) {
         self.filter.resize(lines);
         self.store32(offset_of!(Settings, filter_mask), self.filter.lines() - 1);

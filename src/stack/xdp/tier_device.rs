@@ -32,7 +32,8 @@ pub enum Transmit {
     Nothing,
     /// `XDP_TX`.
     Tx,
-    /// `XDP_REDIRECT` to the same interface. A veth whose other end has NAPI without a program takes a frame by
+    /// `XDP_REDIRECT` to the same interface. A veth whose other end has NAPI without a program takes a frame
+    /// by
     /// `XDP_TX`, but the other end is not woken.
     Redirect,
 }

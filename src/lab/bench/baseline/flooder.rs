@@ -18,8 +18,8 @@ const MAX_SLEEP: Duration = Duration::from_millis(20);
 /// After the end, the time in which the kernel takes the queued frames.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Sends SYNs, or ACKs with random numbers, each from a random source, and reads no reply: the steering program drops
-/// and counts the replies.
+/// Sends SYNs, or ACKs with random numbers, each from a random source, and reads no reply: the steering
+/// program drops and counts the replies.
 #[derive(Debug)]
 pub struct Flooder {
     options: FlooderOptions,

@@ -89,7 +89,8 @@ impl BaselinePort {
         BaselinePort::open_with(options, rules, true)
     }
 
-    /// As [`BaselinePort::open`], but nothing is received: the program drops and counts the frames that the rules own.
+    /// As [`BaselinePort::open`], but nothing is received: the program drops and counts the frames that the
+    /// rules own.
     pub(super) fn open_deaf(
         options: &PortOptions,
         rules: &[EndpointRange],

@@ -32,7 +32,8 @@ pub struct RunResult {
 }
 
 impl RunResult {
-    /// Whether it shows how many round trips the link carries: a ceiling of one frame for one, at the highest rate.
+    /// Whether it shows how many round trips the link carries: a ceiling of one frame for one, at the highest
+    /// rate.
     pub fn is_round_trip(&self) -> bool {
         let syn = self.workload.strip_suffix(IPV6).unwrap_or(&self.workload) == "syn";
         syn && ["reflector", "xdp-tx"].contains(&self.server)

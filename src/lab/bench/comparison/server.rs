@@ -78,8 +78,8 @@ impl ServerKind {
         among.contains(&self)
     }
 
-    /// Whether its run of this pattern is part of a comparison. Those of one frame for one reply to SYNs alone,
-    /// of which they need no more than one pattern.
+    /// Whether its run of this pattern is part of a comparison. Those of one frame for one reply to SYNs
+    /// alone, of which they need no more than one pattern.
     pub(super) fn plays(self, pattern: &Pattern) -> bool {
         self.is_of(pattern.is_syn()) && (pattern.is_syn() || !self.is_one_to_one())
     }

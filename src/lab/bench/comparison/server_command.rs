@@ -42,8 +42,8 @@ impl ServerKind {
         command
     }
 
-    /// Returns how SYNs are answered, and how the core waits for frames. The tier has nothing to wait for, and a
-    /// rate shows how busy a core is only if it sleeps.
+    /// Returns how SYNs are answered, and how the core waits for frames. The tier has nothing to wait for,
+    /// and a rate shows how busy a core is only if it sleeps.
     fn cookies(self, run: &Run<'_>) -> Vec<&'static str> {
         let poll = match self {
             ServerKind::HandfastEbpf => "adaptive",

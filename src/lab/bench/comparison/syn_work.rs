@@ -8,8 +8,8 @@ use super::server::ServerKind;
 use crate::link_counts::LinkCounts;
 use crate::processor_time::{self, ProcessorTime};
 
-/// Packets and time of a run of SYNs alone. Processor time is that of the processors, not of processes: on veth the kernel
-/// does a part of the server's work on the core of the client.
+/// Packets and time of a run of SYNs alone. Processor time is that of the processors, not of processes: on
+/// veth the kernel does a part of the server's work on the core of the client.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct SynWork {
     /// SYNs per second.

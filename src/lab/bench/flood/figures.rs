@@ -70,7 +70,8 @@ pub struct LinkFigures {
 pub struct ResponderFigures {
     /// Packets sent for each one received, by its interface's counts.
     pub out_per_in: Option<f64>,
-    /// Frames that its sockets received, of the flood and of the honest clients, and for each packet of the flood.
+    /// Frames that its sockets received, of the flood and of the honest clients, and for each packet of the
+    /// flood.
     pub frames_to_socket: Option<u64>,
     pub frames_to_socket_per_packet: Option<f64>,
     /// Lost by the rings of its sockets.
@@ -109,9 +110,9 @@ impl ClientFigures {
 }
 
 impl LinkFigures {
-    /// A drop by a queue on the way, be it the ring of a veth, the backlog of a processor or a frame of an eBPF
-    /// program, is the sender's `tx_dropped`; the receiver's `rx_dropped` has it too, and in native mode also the
-    /// frames for which its sockets had no room.
+    /// A drop by a queue on the way, be it the ring of a veth, the backlog of a processor or a frame of an
+    /// eBPF program, is the sender's `tx_dropped`; the receiver's `rx_dropped` has it too, and in native mode
+    /// also the frames for which its sockets had no room.
     pub(super) fn between(before: &Observation, after: &Observation) -> LinkFigures {
         let client_end = after.client_end.since(&before.client_end);
         let server_end = after.server_end.since(&before.server_end);
@@ -180,7 +181,8 @@ fn ratio(count: u64, of: u64) -> Option<f64> {
     (of > 0).then(|| count as f64 / of as f64)
 }
 
-/// Frames for which no ring had room: a full receive ring, or no frame to receive into, which the kernel counts as
+/// Frames for which no ring had room: a full receive ring, or no frame to receive into, which the kernel
+/// counts as
 /// `rx_dropped` as well.
 fn ring_dropped(summary: &Value) -> Option<u64> {
     let queues = summary.get("queues")?.as_array()?;

@@ -11,8 +11,9 @@ const OUT_PER_IN: f64 = 1.0;
 /// One figure of the contract.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FloodRequirement {
-    /// `completed`: share of the honest connections, at least. At most: `syn_retransmitted`, share of them, without
-    /// the losses of the link; `connect_p99_us`; `out_per_in`, packets of the responder for each one received.
+    /// `completed`: share of the honest connections, at least. At most: `syn_retransmitted`, share of them,
+    /// without the losses of the link; `connect_p99_us`; `out_per_in`, packets of the responder for each one
+    /// received.
     pub figure: &'static str,
     pub required: f64,
     /// `None`: nothing was measured; the requirement is then not met.

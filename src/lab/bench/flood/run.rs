@@ -18,7 +18,8 @@ use handfast_stack::xdp::Mode;
 const LEAD: Duration = Duration::from_millis(500);
 
 impl FloodPlan {
-    /// Creates the lab, measures honest clients in the calm and in the flood, and removes the lab, also after an error.
+    /// Creates the lab, measures honest clients in the calm and in the flood, and removes the lab, also after
+    /// an error.
     /// `on_phase` is called with the name of each phase.
     ///
     /// # Errors

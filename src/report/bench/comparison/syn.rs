@@ -102,8 +102,8 @@ pub(super) fn is_ceiling(server: &str) -> bool {
     server == CEILING
 }
 
-/// Whether a row may be compared with the ceiling: nothing in an eBPF program is faster. A server in user space
-/// does its part on another core, while that of the ceiling is on the client's.
+/// Whether a row may be compared with the ceiling: nothing in an eBPF program is faster. A server in user
+/// space does its part on another core, while that of the ceiling is on the client's.
 pub(super) fn has_ceiling(row: &Row) -> bool {
     row.syn.is_none() || row.server == TIER
 }

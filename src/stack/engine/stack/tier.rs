@@ -2,8 +2,8 @@
 //! SYNs, and gives it keys. It needs no capability: it writes into mapped memory, and has the cores keep the
 //! filter of known flows.
 //!
-//! The order of a switch: every core fills the filter with its connections; then the program verifies ACKs and
-//! answers SYNs. Back: the program answers no longer, and cores verify the cookies that are under way.
+//! The order of a switch: every core fills the filter with its connections; then the program verifies ACKs
+//! and answers SYNs. Back: the program answers no longer, and cores verify the cookies that are under way.
 
 mod filter;
 mod switch;

@@ -63,7 +63,8 @@ impl Filter {
         matches!(self.state, State::Filling(_) | State::Dropping(_))
     }
 
-    /// Has all cores fill it, or give it up, and takes note of those that have. A change under way is completed first.
+    /// Has all cores fill it, or give it up, and takes note of those that have. A change under way is
+    /// completed first.
     pub(super) fn keep(&mut self, wanted: bool, connections: u32) {
         match &mut self.state {
             State::Unused if wanted => {
